@@ -1,0 +1,261 @@
+"""How good a policy is on the true reward, against the expert and against random actions."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from airl_cli.data import rollout
+from airl_cli.data.types import TrajectoryWithRew, true_returns
+from airl_cli.errors import InvalidValueError
+from airl_cli.seeding import derive_seed, isolated_rng
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from stable_baselines3.common.vec_env import VecEnv
+
+CONFIDENCE = 0.95
+_RESAMPLES = 4_000
+
+
+class MakesEnvs(Protocol):
+    """What is needed of an `airl_cli.envs.EnvSpec` here."""
+
+    @property
+    def id(self) -> str:
+        """The environment's registered name."""
+
+    @property
+    def n_envs(self) -> int:
+        """Environments stepped side by side."""
+
+    def make(self, seed: int, n_envs: int | None = None) -> VecEnv:
+        """A seeded vectorised environment."""
+
+
+def sample_episodes(
+    policy: Any, env: MakesEnvs, n_episodes: int, seed: int, *, deterministic: bool = False
+) -> list[TrajectoryWithRew]:
+    """Exactly `n_episodes` whole episodes of `policy` in fresh environments.
+
+    Every episode begun is finished, and when that gives more than asked for, which ones are kept
+    is drawn at random: neither step favours short episodes. The same arguments give the same
+    episodes, and no random stream of the caller moves.
+
+    Args:
+        policy: What `rollout.rollout` takes: an SB3 policy or algorithm, a callable, or None for
+            uniformly random actions.
+        env: Makes the environments.
+        n_episodes: At least 1.
+        seed: Of the environments and of the policy's actions.
+        deterministic: Take the policy's most likely action instead of sampling.
+
+    Raises:
+        InvalidValueError: If `n_episodes` is not positive.
+    """
+    if n_episodes < 1:
+        raise InvalidValueError(f"n_episodes={n_episodes}: at least one episode is needed")
+    rng = np.random.default_rng(seed)
+    with isolated_rng(seed):
+        venv = env.make(seed, n_envs=min(env.n_envs, n_episodes))
+        try:
+            episodes = rollout.rollout(
+                policy,
+                venv,
+                rollout.make_sample_until(min_episodes=n_episodes),
+                rng=rng,
+                deterministic_policy=deterministic,
+            )
+        finally:
+            venv.close()
+    kept = rng.permutation(len(episodes))[:n_episodes]
+    return [episodes[i] for i in kept]
+
+
+def evaluate_policy_returns(
+    policy: Any, env: MakesEnvs, n_episodes: int, seed: int, deterministic: bool = False
+) -> np.ndarray:
+    """True returns (n_episodes,) of fresh episodes; arguments as in `sample_episodes`."""
+    return true_returns(
+        sample_episodes(policy, env, n_episodes, seed, deterministic=deterministic)
+    )
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What uniformly random actions reach.
+
+    Attributes:
+        returns: True returns (n_episodes,).
+        lengths: Steps (n_episodes,); different ones mean a variable horizon.
+        episode: One of the episodes, for plots.
+    """
+
+    returns: np.ndarray
+    lengths: np.ndarray
+    episode: TrajectoryWithRew
+
+
+def random_baseline(env: MakesEnvs, n_episodes: int, seed: int) -> Baseline:
+    """`n_episodes` episodes of uniformly random actions; arguments as in `sample_episodes`."""
+    episodes = sample_episodes(None, env, n_episodes, seed)
+    lengths = np.array([len(episode) for episode in episodes])
+    return Baseline(true_returns(episodes), lengths, episodes[0])
+
+
+def normalized_score(learner: float, random: float, expert: float) -> float:
+    """0 for the random policy's mean return, 1 for the expert's; NaN if these are equal."""
+    return (learner - random) / (expert - random) if expert != random else math.nan
+
+
+def confidence_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
+    """95 % percentile-bootstrap interval of the mean; (nan, nan) for fewer than two values.
+
+    Returns are often far from normal (a failed episode among perfect ones), which is why this is
+    no t-interval; with fewer than about ten values it comes out too narrow. The resampling is
+    seeded: the same values give the same interval. Source: Efron & Tibshirani 1993, chapter 13.
+    """
+    array = np.asarray(values, dtype=float)
+    if len(array) < 2:
+        return math.nan, math.nan
+    rng = np.random.default_rng(0)
+    means = rng.choice(array, (_RESAMPLES, len(array))).mean(axis=1)
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """True returns of learner, expert and random policy on the same environment.
+
+    Attributes:
+        env_id: Registered name of the environment.
+        seed: The run's seed.
+        learner_returns: (n_eval_episodes,).
+        expert_returns: (n,).
+        random_returns: (n,).
+    """
+
+    env_id: str
+    seed: int
+    learner_returns: np.ndarray
+    expert_returns: np.ndarray
+    random_returns: np.ndarray
+
+    @property
+    def normalized_score(self) -> float:
+        """`(learner - random) / (expert - random)` of the mean returns."""
+        return normalized_score(
+            float(np.mean(self.learner_returns)),
+            float(np.mean(self.random_returns)),
+            float(np.mean(self.expert_returns)),
+        )
+
+    def result(
+        self,
+        *,
+        env_steps: int | None = None,
+        rounds: int | None = None,
+        train_seconds: float | None = None,
+        expert_seconds: float | None = None,
+        n_demonstrations: int | None = None,
+    ) -> dict[str, Any]:
+        """The flat mapping that `result.json` holds, versions of the packages included.
+
+        Args:
+            env_steps: Environment steps of training.
+            rounds: Completed rounds.
+            train_seconds: Wall-clock time of the rounds.
+            expert_seconds: Wall-clock time of getting the expert and its demonstrations.
+            n_demonstrations: Episodes of demonstrations.
+        """
+        return {
+            "env_id": self.env_id,
+            "seed": self.seed,
+            "env_steps": env_steps,
+            "rounds": rounds,
+            "train_seconds": train_seconds,
+            "expert_seconds": expert_seconds,
+            "n_demonstrations": n_demonstrations,
+            "expert_return_mean": float(np.mean(self.expert_returns)),
+            "random_return_mean": float(np.mean(self.random_returns)),
+            "learner_return_mean": float(np.mean(self.learner_returns)),
+            "learner_return_std": float(np.std(self.learner_returns)),
+            "n_eval_episodes": len(self.learner_returns),
+            "normalized_score": self.normalized_score,
+            **versions(),
+        }
+
+    def table(self) -> Table:
+        """The result as a rich table: mean, deviation, interval and normalised score."""
+        from airl_cli.reporting.table import evaluation_table
+
+        return evaluation_table(self)
+
+
+def evaluate(
+    policy: Any,
+    env: MakesEnvs,
+    *,
+    seed: int,
+    expert_policy: Any = None,
+    expert_returns: Sequence[float] | np.ndarray | None = None,
+    random: Baseline | None = None,
+    n_episodes: int = 50,
+    deterministic: bool = False,
+) -> Evaluation:
+    """Compare a policy with the expert and with random actions on the true reward.
+
+    Learner and expert get fresh episodes with the same starting states, which are none of those
+    of training or of the demonstrations.
+
+    Args:
+        policy: The learner.
+        env: Makes the environments.
+        seed: The run's seed; the seed of the episodes is derived from it.
+        expert_policy: Gets fresh episodes too, if given.
+        expert_returns: Used when there is no expert policy, only demonstrations.
+        random: A baseline that exists already; otherwise it is sampled here.
+        n_episodes: For each of the three.
+        deterministic: Whether the learner takes its most likely action. The expert never does:
+            its score is that of the policy that gave the demonstrations.
+
+    Raises:
+        InvalidValueError: If neither an expert policy nor returns are given.
+    """
+    if expert_policy is None and expert_returns is None:
+        raise InvalidValueError(
+            "there is nothing to compare with: neither an expert policy nor its returns",
+            "Pass expert_policy or expert_returns.",
+        )
+    episodes_seed = derive_seed(seed, "evaluation")
+    if expert_policy is not None:
+        expert_returns = evaluate_policy_returns(expert_policy, env, n_episodes, episodes_seed)
+    if random is None:
+        random = random_baseline(env, n_episodes, episodes_seed)
+    learner = evaluate_policy_returns(policy, env, n_episodes, episodes_seed, deterministic)
+    return Evaluation(env.id, seed, learner, np.asarray(expert_returns, float), random.returns)
+
+
+def versions() -> Mapping[str, str]:
+    """Versions of Python and of the packages that decide a result."""
+    return {
+        "python": platform.python_version(),
+        "torch": _version("torch"),
+        "stable_baselines3": _version("stable_baselines3"),
+        "gymnasium": _version("gymnasium"),
+        "airl_cli": _version("airl_cli"),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # run from a checkout that was never installed
+        return "unknown"

@@ -1,0 +1,254 @@
+"""An expert that an SB3 algorithm trains on the true reward, once."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.utils import safe_mean
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+
+from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.evaluation import (
+    confidence_interval,
+    evaluate_policy_returns,
+    random_baseline,
+    sample_episodes,
+    versions,
+)
+from airl_cli.experts import cache
+from airl_cli.experts.base import Demonstrations, Report, describe_demonstrations, silent
+from airl_cli.experts.identity import describe, short_hash
+from airl_cli.policies import rebuild_policy
+from airl_cli.seeding import derive_seed, isolated_rng
+
+if TYPE_CHECKING:
+    from airl_cli.envs import EnvSpec
+
+_EVALUATION_EPISODES = 20
+_SECONDS_BETWEEN_REPORTS = 15.0
+
+
+@dataclass
+class TrainedExpert:
+    """Trains a stochastic expert once per environment and settings, and keeps it.
+
+    The expert lies under `<cache_dir>/<env>-<hash>/` as `policy.safetensors` and `expert.json`;
+    the hash covers the environment and all arguments up to `normalize_reward` but `n_episodes`.
+
+    Args:
+        algorithm: A `functools.partial` of an SB3 algorithm, complete but for `env`.
+        total_timesteps: Environment steps of training.
+        n_envs: Environments stepped side by side in training.
+        n_episodes: Whole episodes of demonstrations.
+        seed: Of the expert's training; not the run's, so that all runs share the expert.
+        normalize_reward: Divide the rewards in training by their running scale.
+        cache_dir: Where experts are kept.
+        device: Where it is trained and acts.
+
+    Raises:
+        InvalidValueError: If a number is not positive.
+    """
+
+    algorithm: Callable[..., BaseAlgorithm]
+    total_timesteps: int
+    n_envs: int = 8
+    n_episodes: int = 32
+    seed: int = 0
+    normalize_reward: bool = False
+    cache_dir: str = "outputs/experts"
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        for name in ("total_timesteps", "n_envs", "n_episodes"):
+            if getattr(self, name) < 1:
+                raise InvalidValueError(f"expert.{name}={getattr(self, name)} must be positive")
+
+    def demonstrations(
+        self, env: EnvSpec, *, seed: int, report: Report = silent
+    ) -> Demonstrations:
+        """`n_episodes` whole episodes of the expert, its actions sampled.
+
+        Args:
+            env: The environment.
+            seed: The run's seed: other seeds give other demonstrations of the same expert.
+            report: Is told whether the expert was trained or reused, and how training goes.
+
+        Raises:
+            InvalidValueError: If the algorithm cannot learn in `env`, the expert is not better
+                than random actions, or the cache cannot be written.
+        """
+        start = time.perf_counter()
+        folder = self.folder(env)
+        found = self._reuse(env, folder, report)
+        policy, record = found or self._train_once(env, folder, report)
+        _check_better_than_random(record, folder)
+        trajectories = sample_episodes(
+            policy, env, self.n_episodes, derive_seed(seed, "demonstrations")
+        )
+        return Demonstrations(
+            trajectories=trajectories,
+            policy=policy,
+            provenance=describe_demonstrations(
+                trajectories,
+                source="trained",
+                seed=seed,
+                cache=str(folder),
+                reused=found is not None,
+                expert=record.determined_by,
+                expert_return_mean=float(np.mean(record.returns)),
+                random_return_mean=float(np.mean(record.random_returns)),
+            ),
+            seconds=time.perf_counter() - start,
+        )
+
+    def folder(self, env: EnvSpec) -> Path:
+        """Where the expert for `env` lies or will lie."""
+        name = env.id.replace("/", "-")
+        return Path(self.cache_dir) / f"{name}-{short_hash(self._determined_by(env))}"
+
+    def _determined_by(self, env: EnvSpec) -> dict[str, Any]:
+        return {
+            "env": describe(env.fingerprint()),
+            "algorithm": describe(self.algorithm),
+            "total_timesteps": self.total_timesteps,
+            "n_envs": self.n_envs,
+            "seed": self.seed,
+            "normalize_reward": self.normalize_reward,
+        }
+
+    def _reuse(
+        self, env: EnvSpec, folder: Path, report: Report
+    ) -> tuple[BasePolicy, cache.ExpertRecord] | None:
+        """The cached expert; None if there is none or it is damaged."""
+        if not folder.exists():
+            return None
+        try:
+            record = cache.ExpertRecord.load(folder)
+            if record.determined_by != self._determined_by(env):
+                raise InvalidValueError(f"{folder / cache.RECORD} describes another expert")
+            policy = self._rebuild(env, folder)
+        except AirlError as error:
+            report(f"the cached expert is damaged, training it again: {error.problem}")
+            return None
+        report(f"reusing the expert {folder}, return {np.mean(record.returns):,.1f}")
+        return policy, record
+
+    def _train_once(
+        self, env: EnvSpec, folder: Path, report: Report
+    ) -> tuple[BasePolicy, cache.ExpertRecord]:
+        with cache.exclusive(folder, report):
+            # Another process may have made it while this one waited for the lock.
+            return self._reuse(env, folder, report) or self._train(env, folder, report)
+
+    def _train(
+        self, env: EnvSpec, folder: Path, report: Report
+    ) -> tuple[BasePolicy, cache.ExpertRecord]:
+        report(f"training the expert in {env.id}: {self.total_timesteps:,} steps")
+        start = time.perf_counter()
+        venv = env.make(self.seed, n_envs=self.n_envs)
+        try:
+            with isolated_rng(self.seed):
+                model = self._build(self._training_env(venv))
+                model.learn(self.total_timesteps, callback=_Reporter(self.total_timesteps, report))
+        finally:
+            venv.close()
+        seconds = time.perf_counter() - start
+        judged_on = derive_seed(self.seed, "expert evaluation")
+        random = random_baseline(env, _EVALUATION_EPISODES, judged_on)
+        record = cache.ExpertRecord(
+            determined_by=self._determined_by(env),
+            returns=evaluate_policy_returns(
+                model.policy, env, _EVALUATION_EPISODES, judged_on
+            ).tolist(),
+            random_returns=random.returns.tolist(),
+            env_steps=model.num_timesteps,
+            seconds=seconds,
+            versions=dict(versions()),
+        )
+        cache.store(folder, model.policy, record)
+        mean = np.mean(record.returns)
+        report(f"trained the expert in {seconds:.0f} s, return {mean:,.1f}; kept in {folder}")
+        # From the file, as the next time, so that a cached expert and a fresh one act alike.
+        return self._rebuild(env, folder), record
+
+    def _training_env(self, venv: VecEnv) -> VecEnv:
+        if not self.normalize_reward:
+            return venv
+        return VecNormalize(venv, norm_obs=False, norm_reward=True, gamma=_gamma(self.algorithm))
+
+    def _build(self, venv: VecEnv) -> BaseAlgorithm:
+        try:
+            return self.algorithm(env=venv, seed=self.seed, device=self.device)
+        except (AssertionError, TypeError, ValueError) as error:
+            raise InvalidValueError(
+                f"the expert's algorithm cannot be built for this environment: {error}",
+                "Choose an expert whose algorithm supports its spaces, or correct expert.algorithm.",
+            ) from error
+
+    def _rebuild(self, env: EnvSpec, folder: Path) -> BasePolicy:
+        venv = env.make(self.seed, n_envs=1)
+        venv.close()
+        return rebuild_policy(
+            self.algorithm,
+            venv.observation_space,
+            venv.action_space,
+            folder / cache.WEIGHTS,
+            device=self.device,
+            n_envs=self.n_envs,
+        )
+
+
+def _gamma(algorithm: Callable[..., BaseAlgorithm]) -> float:
+    """The discount that the algorithm will use; SB3's default where it cannot be seen."""
+    parameter = inspect.signature(algorithm).parameters.get("gamma")
+    return 0.99 if parameter is None else float(parameter.default)
+
+
+def _check_better_than_random(record: cache.ExpertRecord, folder: Path) -> None:
+    """Refuse an expert whose lead over random actions is within the noise.
+
+    The interval of the difference is put together from those of the two means (MOVER: Zou &
+    Donner 2008).
+    """
+    expert, random = float(np.mean(record.returns)), float(np.mean(record.random_returns))
+    below = expert - confidence_interval(record.returns)[0]
+    above = confidence_interval(record.random_returns)[1] - random
+    if expert - random > np.hypot(below, above):
+        return
+    raise InvalidValueError(
+        f"the expert is not better than random actions: it returns {expert:,.1f} (-{below:,.1f}), "
+        f"random actions {random:,.1f} (+{above:,.1f}), 95 % intervals; nothing could be learned "
+        f"from it ({folder})",
+        "Train it longer (expert.total_timesteps) or with other settings (expert.algorithm).",
+    )
+
+
+class _Reporter(BaseCallback):
+    """Says every now and then how the expert's training goes."""
+
+    def __init__(self, total_timesteps: int, report: Report) -> None:
+        super().__init__()
+        self._total = total_timesteps
+        self._report = report
+        self._start = self._last = time.monotonic()
+
+    def _on_step(self) -> bool:
+        now = time.monotonic()
+        if now - self._last >= _SECONDS_BETWEEN_REPORTS:
+            self._last = now
+            done = self.num_timesteps
+            returns = [info["r"] for info in self.model.ep_info_buffer or ()]
+            self._report(
+                f"expert: {done / self._total:.0%} of {self._total:,} steps, "
+                f"{done / (now - self._start):,.0f} steps/s, return {safe_mean(returns):,.1f}"
+            )
+        return True
