@@ -1,0 +1,139 @@
+"""Vectorised environments from ids: monitored, seeded, in one process or many."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.envs.registration import EnvSpec as GymSpec
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
+
+from airl_cli.envs.registry import explained_construction, find_spec
+from airl_cli.envs.wrappers import cast_observations
+from airl_cli.errors import InvalidValueError
+
+EnvWrapper = Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]]
+PostWrapper = Callable[[gym.Env[Any, Any], int], gym.Env[Any, Any]]
+
+
+def make_vec_env(
+    env_name: str,
+    *,
+    rng: np.random.Generator,
+    n_envs: int = 8,
+    parallel: bool = False,
+    max_episode_steps: int | None = None,
+    post_wrappers: Sequence[PostWrapper] | None = None,
+    env_make_kwargs: Mapping[str, Any] | None = None,
+    log_dir: str | Path | None = None,
+    wrappers: Sequence[EnvWrapper] = (),
+    import_module: str | None = None,
+) -> VecEnv:
+    """Make `n_envs` copies of an environment that are stepped together.
+
+    From the inside out: the environment, `wrappers`, SB3's `Monitor` (so that
+    `info["episode"]` holds the return `r` and length `l`), `post_wrappers`, and a cast of float64
+    observations to float32. The same `rng` state gives the same streams, `parallel` or not.
+
+    Args:
+        env_name: Registered id; `seals/...` and `module:id` are imported by themselves.
+        rng: Every copy is seeded differently from it.
+        n_envs: Number of copies.
+        parallel: One process per copy (`SubprocVecEnv`) instead of all in this one. Worth it for
+            environments whose step takes much longer than a message between processes.
+        max_episode_steps: Time limit that replaces the registered one.
+        post_wrappers: Callables `(env, index) -> env`, applied in order outside `Monitor`.
+        env_make_kwargs: Arguments of the environment's constructor.
+        log_dir: Folder for `Monitor`'s CSV files (`log_dir/monitor/<index>.monitor.csv`).
+        wrappers: Callables `env -> env` that belong to the task itself, applied in order inside
+            `Monitor`, so that returns and lengths are those of the wrapped environment.
+        import_module: Module whose import registers `env_name`.
+
+    Raises:
+        NotFoundError: If the id is unknown or something that it needs is not installed.
+        InvalidValueError: If an argument is out of range or not accepted by the environment.
+    """
+    if n_envs < 1:
+        raise InvalidValueError(f"n_envs is {n_envs}; it must be at least 1.")
+    if max_episode_steps is not None and max_episode_steps < 1:
+        raise InvalidValueError(f"max_episode_steps is {max_episode_steps}; it must be positive.")
+    monitor_dir = None if log_dir is None else Path(log_dir) / "monitor"
+    if monitor_dir is not None:
+        monitor_dir.mkdir(parents=True, exist_ok=True)
+    blueprint = _Blueprint(
+        spec=find_spec(env_name, import_module),
+        kwargs=dict(env_make_kwargs or {}),
+        max_episode_steps=max_episode_steps,
+        import_module=import_module,
+        wrappers=tuple(wrappers),
+        post_wrappers=tuple(post_wrappers or ()),
+        monitor_dir=monitor_dir,
+    )
+    return _seeded(_vectorized(blueprint, n_envs, parallel), rng)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Blueprint:
+    """How to build one environment; travels to worker processes."""
+
+    spec: GymSpec  # the entry itself: a worker's registry may not have it
+    kwargs: dict[str, Any]
+    max_episode_steps: int | None
+    import_module: str | None
+    wrappers: tuple[EnvWrapper, ...]
+    post_wrappers: tuple[PostWrapper, ...]
+    monitor_dir: Path | None
+
+    def build(self, index: int) -> gym.Env[Any, Any]:
+        if self.import_module:
+            importlib.import_module(self.import_module)
+        with explained_construction(self.spec.id, has_kwargs=bool(self.kwargs)):
+            env = gym.make(self.spec, max_episode_steps=self.max_episode_steps, **self.kwargs)
+        for wrapper in self.wrappers:
+            env = wrapper(env)
+        log = None if self.monitor_dir is None else str(self.monitor_dir / f"{index:03d}")
+        env = Monitor(env, log)
+        for post_wrapper in self.post_wrappers:
+            env = post_wrapper(env, index)
+        return cast_observations(env)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Builder:
+    blueprint: _Blueprint
+    index: int
+
+    def __call__(self) -> gym.Env[Any, Any]:
+        return self.blueprint.build(self.index)
+
+
+def _vectorized(blueprint: _Blueprint, n_envs: int, parallel: bool) -> VecEnv:
+    builders = [_Builder(blueprint, index) for index in range(n_envs)]
+    if not parallel:
+        return DummyVecEnv(list(builders))
+    # A worker that fails to build its environment only leaves a broken pipe behind; here the
+    # error arrives as what it is.
+    dataclasses.replace(blueprint, monitor_dir=None).build(0).close()
+    return _SubprocVecEnv(list(builders))
+
+
+class _SubprocVecEnv(SubprocVecEnv):
+    """SB3's, with rewards in float32 and infos in a list as `DummyVecEnv` gives them."""
+
+    def step_wait(self) -> VecEnvStepReturn:
+        obs, rews, dones, infos = super().step_wait()
+        return obs, rews.astype(np.float32), dones, list(infos)
+
+
+def _seeded(venv: VecEnv, rng: np.random.Generator) -> VecEnv:
+    # SB3 gives each environment the seed plus its index; 2**31 leaves room for that.
+    venv.seed(int(rng.integers(2**31)))
+    venv.action_space.seed(int(rng.integers(2**31)))
+    return venv

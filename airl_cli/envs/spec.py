@@ -1,0 +1,116 @@
+"""What an `env` config describes."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from stable_baselines3.common.vec_env import VecEnv
+
+from airl_cli.envs.make import EnvWrapper, make_vec_env
+from airl_cli.errors import InvalidTypeError, InvalidValueError
+
+VECTORIZATIONS = ("dummy", "subproc")
+
+
+@dataclasses.dataclass(frozen=True)
+class EnvSpec:
+    """An environment, and how many copies of it to run how.
+
+    Attributes:
+        id: Registered Gymnasium id; `module:id` imports the module first.
+        n_envs: Copies that are stepped together.
+        max_episode_steps: Time limit in steps that replaces the registered one.
+        kwargs: Arguments of the environment's constructor.
+        import_module: Module whose import registers the id.
+        vectorization: `"dummy"`: all copies in this process; `"subproc"`: one process each.
+        wrappers: Callables `env -> env`, innermost first; part of the task.
+
+    Raises:
+        InvalidValueError: If a value is out of range.
+    """
+
+    id: str
+    n_envs: int = 8
+    max_episode_steps: int | None = None
+    kwargs: Mapping[str, Any] | None = None
+    import_module: str | None = None
+    vectorization: Literal["dummy", "subproc"] = "dummy"
+    wrappers: Sequence[EnvWrapper] = ()
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise InvalidValueError("the environment has no id.", "Set env.id, e.g. Pendulum-v1.")
+        if self.n_envs < 1:
+            raise InvalidValueError(f"env.n_envs is {self.n_envs}; it must be at least 1.")
+        if self.max_episode_steps is not None and self.max_episode_steps < 1:
+            raise InvalidValueError(
+                f"env.max_episode_steps is {self.max_episode_steps}; it must be at least 1.",
+                "null keeps the registered time limit.",
+            )
+        if self.vectorization not in VECTORIZATIONS:
+            raise InvalidValueError(
+                f"env.vectorization is {self.vectorization!r}.",
+                f"Set it to one of {', '.join(VECTORIZATIONS)}.",
+            )
+
+    def make(self, seed: int, n_envs: int | None = None) -> VecEnv:
+        """Make the vectorised environment.
+
+        Args:
+            seed: Determines everything random in it; the vectorisation makes no difference.
+            n_envs: Number of copies, if not the spec's own.
+
+        Raises:
+            NotFoundError: If the id is unknown or something that it needs is not installed.
+            InvalidValueError: If the environment does not accept `kwargs`.
+        """
+        return make_vec_env(
+            self.id,
+            rng=np.random.default_rng(seed),
+            n_envs=self.n_envs if n_envs is None else n_envs,
+            parallel=self.vectorization == "subproc",
+            max_episode_steps=self.max_episode_steps,
+            env_make_kwargs=self.kwargs,
+            wrappers=self.wrappers,
+            import_module=self.import_module,
+        )
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Everything that determines the task, JSON-able: not how many copies run, nor how.
+
+        Raises:
+            InvalidTypeError: If a wrapper or argument has no name to be known by (a lambda).
+        """
+        return {
+            "id": self.id,
+            "max_episode_steps": self.max_episode_steps,
+            "kwargs": _plain(self.kwargs or {}),
+            "import_module": self.import_module,
+            "wrappers": _plain(self.wrappers),
+        }
+
+
+def _plain(value: Any) -> Any:
+    """`value` in JSON's types; two values that differ must not come out the same."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_plain(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    if isinstance(value, functools.partial):
+        target, args, kwargs = (_plain(part) for part in (value.func, value.args, value.keywords))
+        return {"target": target, "args": args, "kwargs": kwargs}
+    name = getattr(value, "__qualname__", "<nameless>")
+    if "<" in name:  # <lambda>, <locals>: another one may have the same name
+        raise InvalidTypeError(
+            f"{value!r} in the environment's spec has no name by which to know it again.",
+            "Use a function or class defined at the top level of a module.",
+        )
+    return f"{value.__module__}.{name}"
