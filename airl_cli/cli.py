@@ -1,0 +1,211 @@
+"""`airl <command> [Hydra overrides]`: finds the command, hands over to Hydra, reports mistakes.
+
+Nothing heavy is imported before a command is known, so that `airl --help` answers at once.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+from airl_cli.commands import COMMANDS
+from airl_cli.errors import AirlError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from omegaconf import DictConfig
+
+OPTIONS = ("--help", "-h", "--version", "--shell-completion", "-sc")
+
+USAGE = """\
+Usage: airl <command> [group=option ...] [key=value ...]
+
+Adversarial inverse reinforcement learning on any Gymnasium environment.
+
+Commands:
+{commands}
+
+Options:
+  -h, --help  this list; airl <command> --help lists the command's groups and keys
+  --version   the version
+  -sc install=bash (or zsh, fish): eval "$(airl -sc install=bash)" completes as you type
+
+Examples:
+  airl train env=cartpole reward=shaped
+  airl train env=pendulum seed=1 generator.learning_rate=1e-3
+  airl train -m seed=0,1,2 reward=basic,shaped experiment=smoke
+  airl train env=pendulum --cfg job --resolve
+"""
+
+
+class UsageError(AirlError):
+    """The command line cannot be understood."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line.
+
+    Args:
+        argv: Arguments without the program's name; those of the process by default.
+
+    Returns:
+        The exit code: 0, 2 for a mistake the user can mend, 1 for anything else that failed,
+        130 or 143 for an interrupted run.
+    """
+    try:
+        _dispatch(list(sys.argv[1:] if argv is None else argv))
+    except AirlError as error:
+        if _full_errors():
+            import traceback
+
+            traceback.print_exc()
+        print(f"error: {error.problem}", file=sys.stderr)
+        if error.remedy:
+            print(error.remedy, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    return 0
+
+
+def _dispatch(argv: list[str]) -> None:
+    if not argv or argv[0] in ("--help", "-h", "help"):
+        width = max(map(len, COMMANDS))
+        rows = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
+        print(USAGE.format(commands=rows))
+    elif "--version" in argv:
+        from importlib.metadata import version
+
+        print(f"airl {version('airl-cli')}")
+    elif argv[0] in ("-sc", "--shell-completion"):
+        from airl_cli.completion import complete
+
+        complete(argv, _run_command)
+    elif argv[0] in COMMANDS:
+        _run_command(argv[0], argv[1:])
+    else:
+        raise _unknown_command(argv[0])
+
+
+def _unknown_command(word: str) -> UsageError:
+    from airl_cli.config.suggest import did_you_mean
+
+    if word.startswith("-"):
+        problem, known = f"there is no option {word!r}.", OPTIONS
+    elif "=" in word:
+        return UsageError(f"{word!r} comes before a command.", f"Did you mean 'airl train {word}'?")
+    else:
+        problem, known = f"there is no command {word!r}.", tuple(COMMANDS)
+    return UsageError(problem, did_you_mean(word, known) or "airl --help lists the commands.")
+
+
+def _run_command(command: str, arguments: list[str]) -> None:
+    """Lets Hydra compose the config and run the jobs; every failure leaves as an `AirlError`."""
+    import hydra
+
+    from airl_cli.config import conf_dir
+
+    def job(cfg: "DictConfig") -> Any:  # a closure: cloudpickle sends it to other processes whole
+        from airl_cli.commands.job import run_job
+
+        return run_job(command, cfg)
+
+    flags = _parse_flags(command, arguments)
+    config_dir = conf_dir()
+    entry = hydra.main(config_path=str(config_dir), config_name=command, version_base="1.3")(job)
+    try:
+        with _hydra_process([*_without(arguments, flags.overrides), *flags.overrides]):
+            entry()
+    except Exception as error:
+        raise _explained(error, command, flags) from error
+
+
+def _explained(error: Exception, command: str, flags: "argparse.Namespace") -> AirlError:
+    from airl_cli.commands.job import UnexpectedError
+    from airl_cli.commands.sweep import SweepFailures, sweep_error
+    from airl_cli.config.hydra_errors import explain
+
+    if flags.multirun and SweepFailures.sweep_dir is not None:
+        failures = sweep_error(SweepFailures.sweep_dir)
+        if failures is not None:
+            return failures
+    if isinstance(error, AirlError):
+        return error
+    explanation = explain(error, command, flags.overrides, flags.config_dir)
+    if explanation is not None:
+        return explanation
+    return UnexpectedError(
+        f"{type(error).__name__}: {error}", "HYDRA_FULL_ERROR=1 shows where it comes from."
+    )
+
+
+def _parse_flags(command: str, arguments: list[str]) -> "argparse.Namespace":
+    """Hydra's flags and overrides, in any order; unknown or wrong ones raise `UsageError`."""
+    from hydra._internal.utils import get_args_parser
+
+    from airl_cli.config.suggest import did_you_mean
+
+    parser = get_args_parser()
+
+    def refuse(message: str) -> None:
+        raise UsageError(f"{message}.", f"airl {command} --hydra-help lists the options.")
+
+    parser.error = refuse  # type: ignore[assignment, method-assign]
+    flags, unknown = parser.parse_known_intermixed_args(arguments)
+    if unknown:
+        known = [option for action in parser._actions for option in action.option_strings]
+        option = unknown[0].split("=")[0]
+        raise UsageError(
+            f"there is no option {option!r}.",
+            did_you_mean(option, known) or f"airl {command} --hydra-help lists the options.",
+        )
+    return flags
+
+
+def _without(arguments: list[str], overrides: list[str]) -> list[str]:
+    rest = list(arguments)
+    for override in reversed(overrides):
+        last = len(rest) - 1 - rest[::-1].index(override)
+        del rest[last]
+    return rest
+
+
+@contextmanager
+def _hydra_process(arguments: list[str]) -> Iterator[None]:
+    """What Hydra reads from the process: arguments, and that exceptions are to reach us."""
+    saved = sys.argv, os.environ.get("HYDRA_FULL_ERROR"), sys.stderr
+    sys.argv = [sys.argv[0] or "airl", *arguments]
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    sys.stderr = _JobErrorFilter(sys.stderr)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        sys.argv, full_error, sys.stderr = saved
+        if full_error is None:
+            os.environ.pop("HYDRA_FULL_ERROR", None)
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = full_error
+
+
+def _full_errors() -> bool:
+    return os.environ.get("HYDRA_FULL_ERROR") == "1"
+
+
+class _JobErrorFilter:
+    """Drops Hydra's own line about a failed job: the report that follows says more."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        if text.startswith("Error executing job with overrides:"):
+            return len(text)
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

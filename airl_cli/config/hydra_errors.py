@@ -1,0 +1,150 @@
+"""What Hydra and OmegaConf say about a config, said in two lines that name the remedy."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from airl_cli.config.paths import conf_dir
+from airl_cli.config.suggest import did_you_mean
+from airl_cli.errors import AirlError, InvalidValueError
+
+
+def explain(
+    error: Exception, command: str, overrides: Sequence[str], config_dir: str | None = None
+) -> AirlError | None:
+    """The mistake behind an exception that came out of Hydra.
+
+    Args:
+        error: What Hydra raised while it composed configs or prepared a job.
+        command: The command, which is also the name of its primary config.
+        overrides: What the user typed.
+        config_dir: The user's additional config folder.
+
+    Returns:
+        An error with problem and remedy, or None if it does not look like a user's mistake.
+    """
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
+        return _cannot_write(error)
+    if isinstance(error, OverrideParseException):
+        return InvalidValueError(
+            f"{error.override!r} is not a well-formed override.",
+            f"Write key=value, and quote what holds special characters: {_first_line(error)}",
+        )
+    if isinstance(error, MissingConfigException):
+        return _missing_option(error)
+    key = _rejected_key(error)
+    if key is not None:
+        return _unknown_key(key, command, overrides, config_dir)
+    if isinstance(error, MissingMandatoryValue):
+        return missing_value(error)
+    if isinstance(error, (HydraException, OmegaConfBaseException, ValueError)):
+        lines = [line.strip() for line in _whole_message(error) if line.strip()]
+        return InvalidValueError(lines[0] if lines else type(error).__name__, " ".join(lines[1:3]))
+    return None
+
+
+def missing_value(error: MissingMandatoryValue) -> InvalidValueError:
+    """A key that has no default, such as `run`."""
+    key = getattr(error, "full_key", None) or str(getattr(error, "key", "a key"))
+    return InvalidValueError(f"{key} is not set, and has no default.", f"Add {key}=<value>.")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _whole_message(error: BaseException) -> Iterator[str]:
+    """The lines of an exception and of those that caused it."""
+    current: BaseException | None = error
+    while current is not None:
+        yield from str(current).splitlines()
+        current = current.__cause__
+
+
+def _cannot_write(error: OSError) -> AirlError:
+    path = f" {error.filename}" if error.filename else ""
+    return InvalidValueError(
+        f"the output directory{path} cannot be written: {error.strerror or error}.",
+        "Choose another one with hydra.run.dir=<directory> (hydra.sweep.dir for a multirun).",
+    )
+
+
+def _missing_option(error: MissingConfigException) -> AirlError:
+    group, _, option = (error.missing_cfg_file or "").rpartition("/")
+    if not group or not error.options:
+        return InvalidValueError(" ".join(str(error).split()))
+    options = sorted(error.options)
+    guess = did_you_mean(option, options)
+    return InvalidValueError(
+        f"{group} has no option {option!r}.",
+        f"{guess} Options: {', '.join(options)}.".strip(),
+    )
+
+
+def _rejected_key(error: Exception) -> str | None:
+    match = re.match(r"Could not override '([^']+)'", str(error)) or re.match(
+        r"Could not (?:delete|append to config)[^']*'([^']+)'", str(error)
+    )
+    if match:
+        return match.group(1).partition("@")[0]
+    match = re.match(r"Override (\S+?)=\S* looks like a config group", str(error))
+    return match.group(1).lstrip("+~") if match else None
+
+
+def _unknown_key(
+    key: str, command: str, overrides: Sequence[str], config_dir: str | None
+) -> AirlError:
+    rest = [o for o in overrides if re.split("[=@]", o.lstrip("+~"))[0] != key]
+    rest = [o for o in rest if not o.startswith("hydra.")]
+    cfg, groups = _compose_without(command, rest, config_dir)
+    accepting = _accepting_target(cfg, key)
+    if accepting is not None:
+        return InvalidValueError(
+            f"{key} is not in the config, although {accepting} takes it.", f"Type +{key}=<value>."
+        )
+    guess = did_you_mean(key, [*_keys(cfg), *groups])
+    hint = f"airl {command} --help lists the groups and keys."
+    return InvalidValueError(f"there is no key {key!r}.", f"{guess} {hint}".strip())
+
+
+def _compose_without(
+    command: str, overrides: Sequence[str], config_dir: str | None
+) -> tuple[DictConfig, list[str]]:
+    """The config that the other overrides make, and all groups; the defaults' where they fail."""
+    searchpath = [f"hydra.searchpath=[file://{config_dir}]"] if config_dir else []
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        groups = GlobalHydra.instance().config_loader().list_groups("")
+        for attempt in ([*overrides, *searchpath], searchpath, []):
+            try:
+                return compose(command, attempt), groups
+            except (HydraException, OmegaConfBaseException):
+                continue
+    return OmegaConf.create({}), groups
+
+
+def _keys(cfg: Any, prefix: str = "") -> Iterator[str]:
+    if not isinstance(cfg, DictConfig) or cfg._is_none() or cfg._is_missing():
+        return
+    for key, value in cfg.items_ex(resolve=False):
+        if not str(key).startswith("_"):
+            yield f"{prefix}{key}"
+            yield from _keys(value, f"{prefix}{key}.")
+
+
+def _accepting_target(cfg: DictConfig, key: str) -> str | None:
+    """The `_target_` that has the key as a parameter, although the config does not name it."""
+    from airl_cli.config.signatures import locate, parameters
+
+    parent, _, name = key.rpartition(".")
+    node = OmegaConf.select(cfg, parent) if parent else None
+    if not isinstance(node, DictConfig) or "_target_" not in node:
+        return None
+    accepted, _ = parameters(locate(node["_target_"], parent))
+    return str(node["_target_"]) if name in accepted else None

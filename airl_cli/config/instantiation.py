@@ -1,0 +1,62 @@
+"""Objects from config nodes."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate as hydra_instantiate
+
+from airl_cli.errors import AirlError, InvalidValueError
+
+
+def instantiate(node: Mapping[str, Any], *without: str) -> Any:
+    """The object that a node's `_target_` makes; plain lists and dicts inside, no config nodes.
+
+    Args:
+        node: Plain containers.
+        without: Keys that are not arguments of the target.
+
+    Raises:
+        AirlError: As the target raises it, or for what it cannot be made of.
+    """
+    arguments = {key: value for key, value in node.items() if key not in without}
+    try:
+        return hydra_instantiate(arguments, _convert_="all")
+    except InstantiationException as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, AirlError):
+                raise cause from error
+            cause = cause.__cause__
+        raise InvalidValueError(
+            f"{node['_target_']} cannot be made: {_reason(error.__cause__ or error)}"
+        ) from error
+
+
+def build(name: str, factory: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Calls a factory that came out of `instantiate`; what it refuses is a mistake of the user's.
+
+    Args:
+        name: The config group, for the message.
+        factory: The callable.
+        args: For the factory.
+        kwargs: For the factory.
+
+    Raises:
+        AirlError: As the factory raises it, or `InvalidValueError` for its `ValueError`,
+            `TypeError` or failed assertion.
+    """
+    try:
+        return factory(*args, **kwargs)
+    except AirlError:
+        raise
+    except (ValueError, TypeError, AssertionError) as error:
+        target = getattr(getattr(factory, "func", factory), "__name__", str(factory))
+        raise InvalidValueError(
+            f"{name}: {target} refuses its arguments: {_reason(error)}",
+            f"Change {name}=... or the keys under it, or choose another env.",
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,119 @@
+"""Which values make sense, alone and together; checked before anything is built."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airl_cli.errors import InvalidValueError
+
+
+@dataclass(frozen=True)
+class Range:
+    """A test of a number, and what it asks for in words."""
+
+    holds: Callable[[float], bool]
+    wanted: str
+
+
+def at_least(low: float) -> Range:
+    """Numbers of `low` or more."""
+    return Range(lambda value: value >= low, f"{low} or more")
+
+
+POSITIVE = Range(lambda value: value > 0, "more than 0")
+FRACTION = Range(lambda value: 0 <= value <= 1, "between 0 and 1")
+
+# The same hyperparameters have the same meaning in every SB3 algorithm.
+ALGORITHM = {
+    "learning_rate": POSITIVE,
+    "n_steps": at_least(1),
+    "batch_size": at_least(1),
+    "n_epochs": at_least(1),
+    "gamma": Range(lambda value: 0 < value <= 1, "more than 0 and at most 1"),
+    "gae_lambda": FRACTION,
+    "clip_range": POSITIVE,
+    "vf_coef": at_least(0),
+    "max_grad_norm": POSITIVE,
+    "stats_window_size": at_least(1),
+}
+
+RANGES = {
+    "seed": Range(lambda value: 0 <= value < 2**32, "between 0 and 4294967295"),
+    "torch_threads": at_least(1),
+    "env.n_envs": at_least(1),
+    "env.max_episode_steps": at_least(1),
+    "expert.total_timesteps": at_least(1),
+    "expert.n_envs": at_least(1),
+    "expert.n_episodes": at_least(1),
+    "reward.discount_factor": FRACTION,
+    "reward.n_members": at_least(2),
+    "trainer.total_timesteps": at_least(1),
+    "trainer.demo_batch_size": at_least(1),
+    "trainer.demo_minibatch_size": at_least(1),
+    "trainer.n_disc_updates_per_round": at_least(1),
+    "trainer.gen_train_timesteps": at_least(1),
+    "trainer.gen_replay_buffer_capacity": at_least(1),
+    "trainer.disc_opt_kwargs.lr": POSITIVE,
+    "evaluation.n_episodes": at_least(2),
+    **{f"generator.{key}": rule for key, rule in ALGORITHM.items()},
+    **{f"expert.algorithm.{key}": rule for key, rule in ALGORITHM.items()},
+}
+
+
+def check_ranges(config: Mapping[str, Any]) -> None:
+    """Checks single numbers against `RANGES`.
+
+    Raises:
+        InvalidValueError: For the first one outside.
+    """
+    for path, rule in RANGES.items():
+        value = lookup(config, path)
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if number and not rule.holds(value):
+            raise InvalidValueError(
+                f"{path}={value} is out of range.", f"It must be {rule.wanted}."
+            )
+
+
+def check_combinations(config: Mapping[str, Any]) -> None:
+    """Checks numbers that must fit one another.
+
+    Raises:
+        InvalidValueError: If the minibatch size does not divide the batch size, or the timesteps
+            do not suffice for one round.
+    """
+    batch = lookup(config, "trainer.demo_batch_size")
+    minibatch = lookup(config, "trainer.demo_minibatch_size")
+    if batch and minibatch and batch % minibatch:
+        divisors = [n for n in range(minibatch, 0, -1) if batch % n == 0]
+        raise InvalidValueError(
+            f"trainer.demo_minibatch_size={minibatch} does not divide "
+            f"trainer.demo_batch_size={batch}.",
+            f"Choose a divisor, for example {divisors[0]}.",
+        )
+    total, one_round = lookup(config, "trainer.total_timesteps"), steps_per_round(config)
+    if total and one_round and total < one_round:
+        raise InvalidValueError(
+            f"trainer.total_timesteps={total} is less than one round of {one_round} steps.",
+            f"Set trainer.total_timesteps={one_round} or more, or make rounds shorter with "
+            "generator.n_steps or env.n_envs.",
+        )
+
+
+def steps_per_round(config: Mapping[str, Any]) -> int | None:
+    """Environment steps of one round, as far as the config alone says it."""
+    explicit = lookup(config, "trainer.gen_train_timesteps")
+    if explicit:
+        return int(explicit)
+    n_envs, n_steps = lookup(config, "env.n_envs"), lookup(config, "generator.n_steps")
+    return int(n_envs * n_steps) if n_envs and n_steps else None
+
+
+def lookup(config: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path; None where there is none."""
+    node: Any = config
+    for key in path.split("."):
+        if not isinstance(node, Mapping):
+            return None
+        node = node.get(key)
+    return node

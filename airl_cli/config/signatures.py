@@ -1,0 +1,229 @@
+"""Checks keys and types of a config against the signatures of what its `_target_`s name.
+
+Derived from the signatures, so it covers classes of the user's own as well as ours and SB3's.
+"""
+
+import collections.abc
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airl_cli.config.suggest import did_you_mean
+from airl_cli.errors import InvalidTypeError, InvalidValueError, NotFoundError
+
+RESERVED = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
+ANYTHING: Any = Any
+
+
+@dataclass(frozen=True)
+class Integral:
+    """A float in the config, such as 1e5, where a whole number is wanted and meant."""
+
+    path: str
+    value: int
+
+
+def check_signatures(
+    config: Mapping[str, Any], extra: Mapping[str, Mapping[str, Any]], prefix: str = ""
+) -> Iterator[Integral]:
+    """Checks every node with a `_target_`, however deep.
+
+    Args:
+        config: Plain, resolved containers.
+        extra: Keys with type hints that a node may hold beside its target's parameters, by the
+            node's dotted path.
+        prefix: Dotted path of `config`, ending in a dot.
+
+    Yields:
+        The values that should be replaced by whole numbers.
+
+    Raises:
+        InvalidValueError: For a key that the target does not take.
+        InvalidTypeError: For a value of a type that it does not take.
+        NotFoundError: For a target that cannot be imported.
+    """
+    path = prefix.rstrip(".")
+    if "_target_" in config:
+        yield from _check_node(config, path, extra.get(path, {}))
+    elif path in extra or not path:
+        yield from _check_types(config, prefix, extra.get(path, {}))
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from check_signatures(value, extra, f"{prefix}{key}.")
+
+
+def _check_node(node: Mapping[str, Any], path: str, extra: Mapping[str, Any]) -> Iterator[Integral]:
+    accepted, open_ended = parameters(locate(node["_target_"], path))
+    hints = {**accepted, **extra}
+    for key in node:
+        if key not in hints and key not in RESERVED and not open_ended:
+            guess = did_you_mean(key, hints)
+            raise InvalidValueError(
+                f"{path}.{key}: {node['_target_']} takes no argument {key!r}.",
+                guess or f"It takes: {', '.join(sorted(hints))}.",
+            )
+    yield from _check_types(node, f"{path}.", hints)
+
+
+def _check_types(
+    node: Mapping[str, Any], prefix: str, hints: Mapping[str, Any]
+) -> Iterator[Integral]:
+    for key, value in node.items():
+        hint = hints.get(key, ANYTHING)
+        if key in RESERVED or matches(value, hint):
+            continue
+        if isinstance(value, float) and value.is_integer() and matches(int(value), hint):
+            yield Integral(f"{prefix}{key}", int(value))
+            continue
+        raise InvalidTypeError(
+            f"{prefix}{key}={_shown(value)} is of the wrong type: {describe(hint)} is wanted.",
+            f"Set {prefix}{key} to {describe(hint)}.",
+        )
+
+
+def locate(target: str, path: str) -> Callable[..., Any]:
+    """The object with a dotted name.
+
+    Raises:
+        NotFoundError: If it cannot be imported; the message says where the name stands.
+    """
+    from hydra.utils import get_object
+
+    try:
+        found = get_object(target)
+    except Exception as error:  # an import may raise anything
+        reason = str(error).strip().splitlines()[-1]
+        raise NotFoundError(
+            f"{path}._target_={target} cannot be imported: {reason}",
+            "Check the spelling, and that the package that holds it is installed.",
+        ) from error
+    if not callable(found):
+        raise InvalidTypeError(f"{path}._target_={target} is not a class or function.")
+    return found
+
+
+def parameters(target: Callable[..., Any]) -> tuple[dict[str, Any], bool]:
+    """Names and type hints of what can be passed by keyword, and whether anything else goes too.
+
+    A class whose `__init__` passes `**kwargs` on is asked for its bases' parameters as well.
+    """
+    functions: list[Any] = [target]
+    if inspect.isclass(target):
+        functions = [c.__init__ for c in target.__mro__[:-1] if "__init__" in vars(c)]  # type: ignore[misc]
+    accepted: dict[str, Any] = {}
+    for function in functions:
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError):  # written in C
+            return accepted, True
+        hints = _type_hints(function)
+        keywords = [p for p in signature.parameters.values() if p.kind in _BY_KEYWORD]
+        for parameter in keywords:
+            if parameter.name != "self":
+                accepted.setdefault(parameter.name, hints.get(parameter.name, ANYTHING))
+        if not any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+            return accepted, False
+    return accepted, bool(functions)
+
+
+_BY_KEYWORD = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+def _type_hints(function: Any) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function)
+    except Exception:  # a name that only type checkers import
+        hints = getattr(function, "__annotations__", {})
+        return {name: hint for name, hint in hints.items() if not isinstance(hint, str)}
+
+
+def matches(value: Any, hint: Any) -> bool:
+    """Whether a value from a config fits a type hint; unknown kinds of hints fit everything."""
+    if hint is ANYTHING or (isinstance(value, Mapping) and "_target_" in value):
+        return True
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(matches(value, option) for option in arguments)
+    if origin is typing.Literal:
+        return value in arguments
+    if origin is typing.Annotated:
+        return matches(value, arguments[0])
+    if hint is None or hint is type(None):
+        return value is None
+    if hint is bool:
+        return isinstance(value, bool)
+    if hint is int or hint is float:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return whole or (hint is float and isinstance(value, float))
+    if hint is str:
+        return isinstance(value, str)
+    return _matches_container(value, origin or hint, arguments)
+
+
+def _matches_container(value: Any, kind: Any, arguments: tuple[Any, ...]) -> bool:
+    if not inspect.isclass(kind):
+        return True  # a type variable, a protocol's alias, ...
+    if issubclass(kind, collections.abc.Mapping):
+        return isinstance(value, Mapping)
+    if kind is tuple:
+        return isinstance(value, (list, tuple)) and _fits_tuple(value, arguments)
+    if _is_collection(kind):
+        items = isinstance(value, (list, tuple))
+        return items and (not arguments or all(matches(item, arguments[0]) for item in value))
+    if kind in (type, collections.abc.Callable):
+        return False  # a class or function comes by `_target_`, never as a plain value
+    # A pathlib.Path is written as a string; other classes cannot be written at all.
+    return isinstance(value, kind) or (hasattr(kind, "__fspath__") and isinstance(value, str))
+
+
+def _is_collection(kind: type) -> bool:
+    sequence = issubclass(kind, (collections.abc.Sequence, collections.abc.Set))
+    return (sequence and not issubclass(kind, str)) or kind in (
+        collections.abc.Iterable,
+        collections.abc.Collection,
+    )
+
+
+def _fits_tuple(value: Sequence[Any], arguments: tuple[Any, ...]) -> bool:
+    if not arguments:
+        return True
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        return all(matches(item, arguments[0]) for item in value)
+    return len(value) == len(arguments) and all(map(matches, value, arguments))
+
+
+_WORDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    type(None): "null",
+    None: "null",
+}
+
+
+def describe(hint: Any) -> str:
+    """A type hint in words, for messages."""
+    if hint in _WORDS:
+        return _WORDS[hint]
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(describe(option) for option in arguments))
+    if origin is typing.Literal:
+        return " or ".join(map(str, arguments))
+    kind = origin or hint
+    if kind in (type, collections.abc.Callable):
+        return "a class or function (a mapping with _target_)"
+    if inspect.isclass(kind) and issubclass(kind, collections.abc.Mapping):
+        return "a mapping"
+    if inspect.isclass(kind) and (kind is tuple or _is_collection(kind)):
+        inner = f" of {describe(arguments[0])}" if arguments else ""
+        return f"a list{inner}".replace("of a ", "of ")
+    return str(getattr(hint, "__name__", hint))
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if isinstance(value, str) else str(value)

@@ -1,0 +1,60 @@
+"""All checks of a composed config, in the order in which they help most."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from airl_cli.config.hydra_errors import missing_value
+from airl_cli.config.ranges import check_combinations, check_ranges
+from airl_cli.config.signatures import check_signatures
+from airl_cli.errors import InvalidValueError
+
+# What commands read themselves, besides what a `_target_` takes: by node, with type hints.
+OWN_KEYS: Mapping[str, Mapping[str, Any]] = {
+    "": {
+        "seed": int | None,
+        "device": str,
+        "torch_threads": int | None,
+        "verbose": bool,
+        "run": str,
+    },
+    "trainer": {"total_timesteps": int},
+    "evaluation": {"n_episodes": int, "deterministic": bool},
+}
+
+
+def validated(cfg: DictConfig) -> dict[str, Any]:
+    """The config as plain, resolved containers, with every key, type and range checked.
+
+    Raises:
+        AirlError: For the first mistake; the message names the key as one would type it.
+    """
+    config = plain(cfg)
+    for whole in check_signatures(config, OWN_KEYS):
+        parent, _, key = whole.path.rpartition(".")
+        node = config
+        for part in parent.split(".") if parent else ():
+            node = node[part]
+        node[key] = whole.value
+    check_ranges(config)
+    check_combinations(config)
+    return config
+
+
+def plain(cfg: DictConfig) -> dict[str, Any]:
+    """The config as plain containers, interpolations resolved.
+
+    Raises:
+        InvalidValueError: If a key without default is not set, or an interpolation leads nowhere.
+    """
+    try:
+        config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise missing_value(error) from error
+    except OmegaConfBaseException as error:
+        reason = " ".join(str(error).split())
+        raise InvalidValueError(f"the config cannot be resolved: {reason}") from error
+    assert isinstance(config, dict)
+    return {str(key): value for key, value in config.items()}
