@@ -1,0 +1,109 @@
+"""Adversarial inverse reinforcement learning (Fu, Luo & Levine 2018, arXiv 1710.11248)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch as th
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.vec_env import VecEnv
+
+from airl_cli.algorithms.adversarial import AdversarialTrainer
+from airl_cli.algorithms.batch import TransitionBatch
+from airl_cli.algorithms.log_prob import action_log_prob, check_has_log_prob
+from airl_cli.algorithms.samples import Demonstrations
+from airl_cli.rewards.base import RewardNet, unwrapped
+
+
+class AIRL(AdversarialTrainer):
+    """Learns a reward `f` and a policy from demonstrations.
+
+    The discriminator is `D = exp(f) / (exp(f) + pi(a|s))`, so its logit is `f - log pi` (section
+    4), and that logit is what the generator maximises (equation 3 and appendix A).
+
+    Args:
+        demonstrations: Of the expert, see `AdversarialTrainer`.
+        demo_batch_size: Expert samples per discriminator batch.
+        venv: Environment to train in.
+        gen_algo: An algorithm whose policy gives log-probabilities of single actions.
+        reward_net: `f`; a `ShapedRewardNet` lets `g` be taken out afterwards (`reward_test`).
+        log_prob_weight: Weight w of `- w log pi` in the generator's reward. 1 is the paper's
+            objective, 0 the plain learned reward. Off-policy generators (SAC) bring an entropy
+            term of their own, so it is not added to theirs.
+        **kwargs: For `AdversarialTrainer`.
+
+    Raises:
+        InvalidTypeError: A `TypeError`: the generator's policy cannot give log-probabilities.
+    """
+
+    def __init__(
+        self,
+        *,
+        demonstrations: Demonstrations,
+        demo_batch_size: int,
+        venv: VecEnv,
+        gen_algo: BaseAlgorithm,
+        reward_net: RewardNet,
+        log_prob_weight: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        check_has_log_prob(gen_algo)
+        self.log_prob_weight = log_prob_weight
+        super().__init__(
+            demonstrations=demonstrations,
+            demo_batch_size=demo_batch_size,
+            venv=venv,
+            gen_algo=gen_algo,
+            reward_net=reward_net,
+            **kwargs,
+        )
+
+    def logits_expert_is_high(
+        self,
+        state: th.Tensor,
+        action: th.Tensor,
+        next_state: th.Tensor,
+        done: th.Tensor,
+        log_policy_act_prob: th.Tensor | None = None,
+    ) -> th.Tensor:
+        """`f(s, a, s') - log pi(a|s)` (batch,): high means expert.
+
+        Args:
+            state: Preprocessed observations (batch, ...).
+            action: Preprocessed actions (batch, ...).
+            next_state: Preprocessed observations after the actions.
+            done: 1.0 where `next_state` is terminal (batch,).
+            log_policy_act_prob: log pi(a|s) of the generator (batch,).
+
+        Raises:
+            TypeError: `log_policy_act_prob` is None.
+        """
+        if log_policy_act_prob is None:
+            raise TypeError("AIRL's discriminator needs log_policy_act_prob; it was None")
+        return self.reward_net(state, action, next_state, done) - log_policy_act_prob
+
+    def log_prob(self, batch: TransitionBatch) -> th.Tensor:
+        """log pi(a|s) (batch,) of the current policy, for the action that reached the env."""
+        self.policy.set_training_mode(False)
+        batch = batch.to(self.gen_algo.device)
+        with th.no_grad():
+            return action_log_prob(self.policy, batch.obs, batch.acts)
+
+    def generator_reward(self, batch: TransitionBatch) -> np.ndarray:
+        """`f(s, a, s') - w log pi(a|s)` (n,); without the second term off-policy."""
+        rewards = super().generator_reward(batch)
+        if self.log_prob_weight == 0 or not isinstance(self.gen_algo, OnPolicyAlgorithm):
+            return rewards
+        return rewards - self.log_prob_weight * self.log_prob(batch).cpu().numpy()
+
+    @property
+    def reward_train(self) -> RewardNet:
+        """`f`, shaping included."""
+        return self.reward_net
+
+    @property
+    def reward_test(self) -> RewardNet:
+        """`g`, the unshaped base net: the reward to use again, under other dynamics too."""
+        return unwrapped(self.reward_net)

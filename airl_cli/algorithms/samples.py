@@ -1,0 +1,176 @@
+"""Where the discriminator's samples come from: demonstrations, and the generator's own past."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch as th
+
+from airl_cli.algorithms.batch import TransitionBatch, concatenate
+from airl_cli.data.rollout import flatten_trajectories
+from airl_cli.data.types import Trajectory, TransitionsMinimal
+from airl_cli.errors import InvalidTypeError, InvalidValueError
+
+TransitionMapping = Mapping[str, np.ndarray | th.Tensor]
+Demonstrations = TransitionsMinimal | Sequence[Trajectory] | Iterable[TransitionMapping]
+
+
+class Sampler(Protocol):
+    """Gives batches of transitions without end."""
+
+    def sample(self, n: int) -> TransitionBatch:
+        """`n` transitions."""
+        ...
+
+
+class ArraySampler:
+    """Draws from transitions that are all there, without repetition within a batch.
+
+    Args:
+        transitions: What to draw from.
+        rng: Source of the draws.
+    """
+
+    def __init__(self, transitions: TransitionBatch, rng: np.random.Generator) -> None:
+        self.transitions = transitions
+        self.rng = rng
+
+    def __len__(self) -> int:
+        return len(self.transitions)
+
+    def sample(self, n: int) -> TransitionBatch:
+        """`n` different transitions, uniformly."""
+        index = self.rng.choice(len(self), n, replace=n > len(self), shuffle=False)
+        return self.transitions.rows(th.as_tensor(index, device=self.transitions.dones.device))
+
+
+class StreamSampler:
+    """Cuts batches of the size asked for out of an iterable of mappings, again and again.
+
+    Args:
+        batches: Mappings with the fields of `TransitionBatch`; read anew when it ends.
+    """
+
+    def __init__(self, batches: Iterable[TransitionMapping]) -> None:
+        self._batches = batches
+        self._iterator: Iterator[TransitionMapping] = iter(())
+        self._left: TransitionBatch | None = None
+
+    def sample(self, n: int) -> TransitionBatch:
+        """The next `n` transitions of the stream."""
+        batch = self._left if self._left is not None else self._next()
+        while len(batch) < n:
+            batch = concatenate(batch, self._next())
+        self._left = batch.rows(slice(n, None)) if len(batch) > n else None
+        return batch.rows(slice(0, n))
+
+    def _next(self) -> TransitionBatch:
+        mapping = next(self._iterator, None)
+        if mapping is None:
+            self._iterator = iter(self._batches)
+            mapping = next(self._iterator, None)
+        if mapping is None:
+            raise InvalidValueError(
+                "the demonstrations' iterable has nothing (more) to give.",
+                "Give one that can be read from the start again, such as a list or a DataLoader.",
+            )
+        return TransitionBatch.of(mapping)
+
+
+class GeneratorBuffer:
+    """The generator's newest transitions, oldest overwritten first.
+
+    Args:
+        capacity: How many transitions are kept.
+        rng: Source of the draws.
+    """
+
+    def __init__(self, capacity: int, rng: np.random.Generator) -> None:
+        if capacity < 1:
+            raise InvalidValueError(
+                f"gen_replay_buffer_capacity={capacity} keeps nothing.",
+                "Give at least 1, or null for one round.",
+            )
+        self.capacity = capacity
+        self.rng = rng
+        self._stored: TransitionBatch | None = None
+        self._size = 0
+        self._next = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def store(self, new: TransitionBatch) -> None:
+        """Takes transitions in; of more than `capacity` only the last ones."""
+        new = new.rows(slice(max(0, len(new) - self.capacity), None))
+        if self._stored is None:
+            self._stored = TransitionBatch(
+                *(column.new_zeros((self.capacity, *column.shape[1:])) for column in new)
+            )
+        index = (self._next + th.arange(len(new))) % self.capacity
+        for column, values in zip(self._stored, new, strict=True):
+            column[index] = values.to(column.device)
+        self._next = int((self._next + len(new)) % self.capacity)
+        self._size = min(self.capacity, self._size + len(new))
+
+    def sample(self, n: int) -> TransitionBatch:
+        """`n` transitions, uniformly; with repetition only if fewer are there."""
+        if self._stored is None:
+            raise RuntimeError("no generator samples yet: call train_gen() first")
+        index = self.rng.choice(self._size, n, replace=n > self._size, shuffle=False)
+        return self._stored.rows(th.as_tensor(index))
+
+
+def demonstration_sampler(
+    demonstrations: Demonstrations, batch_size: int, rng: np.random.Generator, device: th.device
+) -> Sampler:
+    """A sampler for any of the accepted kinds of demonstrations.
+
+    Args:
+        demonstrations: `Transitions`; a sequence of `Trajectory`; or an iterable of mappings.
+        batch_size: What will be drawn at a time.
+        rng: Source of the draws.
+        device: Where transitions that are all there are kept.
+
+    Raises:
+        InvalidValueError: Fewer transitions than `batch_size`, or missing fields.
+        InvalidTypeError: Something else.
+    """
+    columns = _all_there(demonstrations)
+    if columns is None:
+        return StreamSampler(demonstrations)  # type: ignore[arg-type]
+    transitions = TransitionBatch.of(columns, device)
+    if len(transitions) < batch_size:
+        raise InvalidValueError(
+            f"demo_batch_size={batch_size} is more than the {len(transitions)} demonstrated "
+            "transitions.",
+            f"Set trainer.demo_batch_size to at most {len(transitions)}, or give more "
+            "demonstrations.",
+        )
+    return ArraySampler(transitions, rng)
+
+
+def _all_there(demonstrations: Any) -> TransitionMapping | None:
+    """The columns of demonstrations that are held whole; None for a stream of batches."""
+    if isinstance(demonstrations, Mapping):
+        return demonstrations
+    if isinstance(demonstrations, Sequence) and len(demonstrations) == 0:
+        raise InvalidValueError("there are no demonstrations.", "Give at least one trajectory.")
+    if isinstance(demonstrations, Sequence) and isinstance(demonstrations[0], Trajectory):
+        demonstrations = flatten_trajectories(demonstrations)
+    if hasattr(demonstrations, "obs") and hasattr(demonstrations, "acts"):
+        if not hasattr(demonstrations, "next_obs") or not hasattr(demonstrations, "dones"):
+            raise InvalidTypeError(
+                "demonstrations without next_obs and dones cannot train AIRL.",
+                "Give Transitions, or trajectories.",
+            )
+        return {name: getattr(demonstrations, name) for name in TransitionBatch._fields}
+    if not isinstance(demonstrations, Iterable) or isinstance(demonstrations, str | bytes):
+        raise InvalidTypeError(
+            f"demonstrations of type {type(demonstrations).__name__} cannot be read.",
+            "Give Transitions, a sequence of Trajectory, or an iterable of mappings with "
+            f"{', '.join(TransitionBatch._fields)}.",
+        )
+    return None

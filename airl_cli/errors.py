@@ -1,0 +1,53 @@
+"""What can go wrong for a user: a problem that names the value, and a remedy.
+
+The library raises these where Python's own `ValueError` or `TypeError` is the documented
+contract (they derive from them); the command line prints them as two lines without a traceback.
+"""
+
+
+class AirlError(Exception):
+    """A mistake that the user can mend.
+
+    Args:
+        problem: What is wrong, naming the offending value and the reason.
+        remedy: What to do about it; may be empty.
+    """
+
+    exit_code = 2
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(problem, remedy)
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n{self.remedy}" if self.remedy else self.problem
+
+
+class InvalidValueError(AirlError, ValueError):
+    """A value outside what is allowed."""
+
+
+class InvalidTypeError(AirlError, TypeError):
+    """An object of a kind that cannot be used here."""
+
+
+class NotFoundError(AirlError, FileNotFoundError):
+    """A file, folder or name that does not exist."""
+
+    def __str__(self) -> str:
+        return AirlError.__str__(self)
+
+
+class RunFailedError(AirlError, RuntimeError):
+    """Training had begun and cannot go on; what was good so far is kept on disk."""
+
+    exit_code = 1
+
+
+class NonFiniteError(RunFailedError, FloatingPointError):
+    """NaN or infinity appeared in a loss, a reward or a weight."""
+
+    def add_round(self, number: int) -> None:
+        """Says in which round it happened."""
+        self.problem = f"round {number}: {self.problem}"

@@ -1,0 +1,248 @@
+"""Building blocks of reward nets: normalisation layers, multilayer perceptrons, convolutions."""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+
+import torch as th
+from torch import nn
+
+
+class BaseNorm(nn.Module, abc.ABC):
+    """Normalises features by statistics of what it has seen, never by those of the batch alone.
+
+    In training mode every forward pass first takes the batch into the statistics; in evaluation
+    mode, or inside `frozen_statistics`, they stand still.
+
+    Args:
+        num_features: Length of the last axis of the input.
+        eps: Added to the variance, so that a constant feature does not divide by zero.
+    """
+
+    running_mean: th.Tensor
+    running_var: th.Tensor
+
+    def __init__(self, num_features: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.num_features = num_features
+        self.eps = eps
+        self.frozen = False
+        self.register_buffer("running_mean", th.zeros(num_features))
+        self.register_buffer("running_var", th.ones(num_features))
+
+    def forward(self, x: th.Tensor) -> th.Tensor:
+        """Normalises `x` (batch, num_features), or (batch,) where there is one feature."""
+        if self.training and not self.frozen:
+            with th.no_grad():
+                self.update_stats(x)
+        return (x - self.running_mean) * th.rsqrt(self.running_var + self.eps)
+
+    @abc.abstractmethod
+    def update_stats(self, batch: th.Tensor) -> None:
+        """Takes a batch (batch, num_features) into the statistics."""
+
+    def _moments(self, batch: th.Tensor) -> tuple[th.Tensor, th.Tensor, int]:
+        batch = batch.reshape(-1, self.num_features)
+        var, mean = th.var_mean(batch, dim=0, unbiased=False)
+        return mean, var, batch.shape[0]
+
+
+class RunningNorm(BaseNorm):
+    """Mean and variance of everything seen so far (Chan et al. 1979, parallel update)."""
+
+    count: th.Tensor
+
+    def __init__(self, num_features: int, eps: float = 1e-5) -> None:
+        super().__init__(num_features, eps)
+        self.register_buffer("count", th.zeros((), dtype=th.int64))
+
+    def update_stats(self, batch: th.Tensor) -> None:
+        """Merges the batch's moments, weighted by its size."""
+        mean, var, n = self._moments(batch)
+        total = self.count + n
+        delta = mean - self.running_mean
+        weight = n / total
+        self.running_var += weight * (var - self.running_var + delta.square() * self.count / total)
+        self.running_mean += weight * delta
+        self.count.copy_(total)
+
+
+class EMANorm(BaseNorm):
+    """Exponentially weighted mean and variance, for inputs that drift.
+
+    The start is not biased towards the initial statistics: the weight of batch `t` is
+    `(1 - decay) / (1 - decay**t)`, as in Adam's correction (Kingma & Ba 2015, section 3).
+
+    Args:
+        num_features: Length of the last axis of the input.
+        decay: Weight of the past in each update, in (0, 1).
+        eps: Added to the variance.
+    """
+
+    num_batches: th.Tensor
+
+    def __init__(self, num_features: int, decay: float = 0.99, eps: float = 1e-5) -> None:
+        if not 0 < decay < 1:
+            raise ValueError(f"decay must lie in (0, 1), not {decay}")
+        super().__init__(num_features, eps)
+        self.decay = decay
+        self.register_buffer("num_batches", th.zeros((), dtype=th.int64))
+
+    def update_stats(self, batch: th.Tensor) -> None:
+        """Moves the statistics towards the batch's moments (Finch 2009, section 9)."""
+        mean, var, _ = self._moments(batch)
+        self.num_batches += 1
+        weight = (1 - self.decay) / (1 - self.decay ** int(self.num_batches))
+        delta = mean - self.running_mean
+        self.running_var += weight * (var - self.running_var + (1 - weight) * delta.square())
+        self.running_mean += weight * delta
+
+
+def norm_layers(module: nn.Module) -> list[BaseNorm]:
+    """All normalisation layers inside `module`."""
+    return [layer for layer in module.modules() if isinstance(layer, BaseNorm)]
+
+
+@contextlib.contextmanager
+def frozen_statistics(module: nn.Module) -> Iterator[None]:
+    """Keeps the statistics of every `BaseNorm` inside `module` as they are."""
+    layers = norm_layers(module)
+    before = [layer.frozen for layer in layers]
+    for layer in layers:
+        layer.frozen = True
+    try:
+        yield
+    finally:
+        for layer, frozen in zip(layers, before, strict=True):
+            layer.frozen = frozen
+
+
+@contextlib.contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Puts `module` into evaluation mode, and back into the mode it was in."""
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)
+
+
+class SqueezeLayer(nn.Module):
+    """(batch, 1) to (batch,)."""
+
+    def forward(self, x: th.Tensor) -> th.Tensor:
+        """Drops the last axis, which must have length 1."""
+        return x.squeeze(-1)
+
+
+def build_mlp(
+    in_size: int,
+    hid_sizes: Iterable[int],
+    out_size: int = 1,
+    name: str | None = None,
+    activation: type[nn.Module] = nn.ReLU,
+    dropout_prob: float = 0.0,
+    squeeze_output: bool = False,
+    flatten_input: bool = False,
+    normalize_input_layer: type[nn.Module] | None = None,
+) -> nn.Sequential:
+    """A multilayer perceptron.
+
+    Args:
+        in_size: Length of an input vector.
+        hid_sizes: Widths of the hidden layers; empty gives a linear map.
+        out_size: Length of an output vector.
+        name: Prefix of the layers' names.
+        activation: Class of the activation after each hidden layer.
+        dropout_prob: Probability of dropping a hidden unit in training; 0 adds no layer.
+        squeeze_output: Return (batch,) instead of (batch, 1); needs `out_size` 1.
+        flatten_input: Flatten everything behind the batch axis first.
+        normalize_input_layer: Class of a layer in front that is built with `in_size`, for
+            example `RunningNorm`.
+
+    Returns:
+        A module from (batch, in_size) to (batch, out_size), or (batch,) when squeezed.
+
+    Raises:
+        ValueError: `squeeze_output` with an `out_size` other than 1.
+    """
+    _check_squeeze(squeeze_output, out_size)
+    prefix = f"{name}_" if name else ""
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    if flatten_input:
+        layers[f"{prefix}flatten"] = nn.Flatten()
+    if normalize_input_layer is not None:
+        layers[f"{prefix}normalize_input"] = normalize_input_layer(in_size)
+    width = in_size
+    for i, size in enumerate(hid_sizes):
+        layers[f"{prefix}dense{i}"] = nn.Linear(width, size)
+        layers[f"{prefix}act{i}"] = activation()
+        if dropout_prob > 0:
+            layers[f"{prefix}dropout{i}"] = nn.Dropout(dropout_prob)
+        width = size
+    layers[f"{prefix}dense_final"] = nn.Linear(width, out_size)
+    if squeeze_output:
+        layers[f"{prefix}squeeze"] = SqueezeLayer()
+    return nn.Sequential(layers)
+
+
+def build_cnn(
+    in_channels: int,
+    hid_channels: Iterable[int],
+    out_size: int = 1,
+    name: str | None = None,
+    activation: type[nn.Module] = nn.ReLU,
+    kernel_size: int = 3,
+    stride: int = 1,
+    padding: int | str = "same",
+    dropout_prob: float = 0.0,
+    squeeze_output: bool = False,
+) -> nn.Sequential:
+    """Convolutions, an average over the picture, and a linear layer.
+
+    Args:
+        in_channels: Channels of the input picture.
+        hid_channels: Channels of the hidden convolutions.
+        out_size: Length of an output vector.
+        name: Prefix of the layers' names.
+        activation: Class of the activation after each convolution.
+        kernel_size: Side of the convolution kernels in pixels.
+        stride: Step of the convolutions in pixels.
+        padding: As in `torch.nn.Conv2d`; becomes 0 where "same" meets a stride above 1, which
+            torch does not offer together.
+        dropout_prob: Probability of dropping a unit in training; 0 adds no layer.
+        squeeze_output: Return (batch,) instead of (batch, 1); needs `out_size` 1.
+
+    Returns:
+        A module from (batch, in_channels, height, width) to (batch, out_size), or (batch,).
+
+    Raises:
+        ValueError: `squeeze_output` with an `out_size` other than 1.
+    """
+    _check_squeeze(squeeze_output, out_size)
+    prefix = f"{name}_" if name else ""
+    if stride > 1 and padding == "same":
+        padding = 0
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    channels = in_channels
+    for i, hidden in enumerate(hid_channels):
+        layers[f"{prefix}conv{i}"] = nn.Conv2d(channels, hidden, kernel_size, stride, padding)
+        layers[f"{prefix}act{i}"] = activation()
+        if dropout_prob > 0:
+            layers[f"{prefix}dropout{i}"] = nn.Dropout(dropout_prob)
+        channels = hidden
+    layers[f"{prefix}avg_pool"] = nn.AdaptiveAvgPool2d(1)
+    layers[f"{prefix}flatten"] = nn.Flatten()
+    layers[f"{prefix}dense_final"] = nn.Linear(channels, out_size)
+    if squeeze_output:
+        layers[f"{prefix}squeeze"] = SqueezeLayer()
+    return nn.Sequential(layers)
+
+
+def _check_squeeze(squeeze_output: bool, out_size: int) -> None:
+    if squeeze_output and out_size != 1:
+        raise ValueError(f"squeeze_output needs out_size=1, not out_size={out_size}")
