@@ -82,9 +82,7 @@ def evaluate_policy_returns(
     policy: Any, env: MakesEnvs, n_episodes: int, seed: int, deterministic: bool = False
 ) -> np.ndarray:
     """True returns (n_episodes,) of fresh episodes; arguments as in `sample_episodes`."""
-    return true_returns(
-        sample_episodes(policy, env, n_episodes, seed, deterministic=deterministic)
-    )
+    return true_returns(sample_episodes(policy, env, n_episodes, seed, deterministic=deterministic))
 
 
 @dataclass(frozen=True)
@@ -130,6 +128,11 @@ def confidence_interval(values: Sequence[float] | np.ndarray) -> tuple[float, fl
     return float(low), float(high)
 
 
+def mean(values: Sequence[float] | np.ndarray) -> float:
+    """The mean; NaN, without a warning, where there are no values."""
+    return float(np.mean(values)) if len(values) else math.nan
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """True returns of learner, expert and random policy on the same environment.
@@ -138,7 +141,7 @@ class Evaluation:
         env_id: Registered name of the environment.
         seed: The run's seed.
         learner_returns: (n_eval_episodes,).
-        expert_returns: (n,).
+        expert_returns: (n,); empty where no expert is known.
         random_returns: (n,).
     """
 
@@ -152,9 +155,7 @@ class Evaluation:
     def normalized_score(self) -> float:
         """`(learner - random) / (expert - random)` of the mean returns."""
         return normalized_score(
-            float(np.mean(self.learner_returns)),
-            float(np.mean(self.random_returns)),
-            float(np.mean(self.expert_returns)),
+            mean(self.learner_returns), mean(self.random_returns), mean(self.expert_returns)
         )
 
     def result(
@@ -183,9 +184,9 @@ class Evaluation:
             "train_seconds": train_seconds,
             "expert_seconds": expert_seconds,
             "n_demonstrations": n_demonstrations,
-            "expert_return_mean": float(np.mean(self.expert_returns)),
-            "random_return_mean": float(np.mean(self.random_returns)),
-            "learner_return_mean": float(np.mean(self.learner_returns)),
+            "expert_return_mean": mean(self.expert_returns),
+            "random_return_mean": mean(self.random_returns),
+            "learner_return_mean": mean(self.learner_returns),
             "learner_return_std": float(np.std(self.learner_returns)),
             "n_eval_episodes": len(self.learner_returns),
             "normalized_score": self.normalized_score,
@@ -226,21 +227,18 @@ def evaluate(
         deterministic: Whether the learner takes its most likely action. The expert never does:
             its score is that of the policy that gave the demonstrations.
 
-    Raises:
-        InvalidValueError: If neither an expert policy nor returns are given.
+    Returns:
+        Without an expert policy and returns, an evaluation without an expert: its return and the
+        normalised score are NaN.
     """
-    if expert_policy is None and expert_returns is None:
-        raise InvalidValueError(
-            "there is nothing to compare with: neither an expert policy nor its returns",
-            "Pass expert_policy or expert_returns.",
-        )
     episodes_seed = derive_seed(seed, "evaluation")
     if expert_policy is not None:
         expert_returns = evaluate_policy_returns(expert_policy, env, n_episodes, episodes_seed)
     if random is None:
         random = random_baseline(env, n_episodes, episodes_seed)
     learner = evaluate_policy_returns(policy, env, n_episodes, episodes_seed, deterministic)
-    return Evaluation(env.id, seed, learner, np.asarray(expert_returns, float), random.returns)
+    expert = np.asarray([] if expert_returns is None else expert_returns, dtype=float)
+    return Evaluation(env.id, seed, learner, expert, random.returns)
 
 
 def versions() -> Mapping[str, str]:

@@ -65,9 +65,7 @@ def describe_demonstrations(
 class Expert(Protocol):
     """A source of demonstrations; `conf/expert/*.yaml` names one each."""
 
-    def demonstrations(
-        self, env: EnvSpec, *, seed: int, report: Report = silent
-    ) -> Demonstrations:
+    def demonstrations(self, env: EnvSpec, *, seed: int, report: Report = silent) -> Demonstrations:
         """Episodes of the expert in `env`.
 
         Args:

@@ -72,9 +72,7 @@ class TrainedExpert:
             if getattr(self, name) < 1:
                 raise InvalidValueError(f"expert.{name}={getattr(self, name)} must be positive")
 
-    def demonstrations(
-        self, env: EnvSpec, *, seed: int, report: Report = silent
-    ) -> Demonstrations:
+    def demonstrations(self, env: EnvSpec, *, seed: int, report: Report = silent) -> Demonstrations:
         """`n_episodes` whole episodes of the expert, its actions sampled.
 
         Args:
@@ -118,7 +116,7 @@ class TrainedExpert:
     def _determined_by(self, env: EnvSpec) -> dict[str, Any]:
         return {
             "env": describe(env.fingerprint()),
-            "algorithm": describe(self.algorithm),
+            "algorithm": _describe_algorithm(self.algorithm),
             "total_timesteps": self.total_timesteps,
             "n_envs": self.n_envs,
             "seed": self.seed,
@@ -191,7 +189,7 @@ class TrainedExpert:
         except (AssertionError, TypeError, ValueError) as error:
             raise InvalidValueError(
                 f"the expert's algorithm cannot be built for this environment: {error}",
-                "Choose an expert whose algorithm supports its spaces, or correct expert.algorithm.",
+                "Choose an expert that supports its spaces, or correct expert.algorithm.",
             ) from error
 
     def _rebuild(self, env: EnvSpec, folder: Path) -> BasePolicy:
@@ -205,6 +203,15 @@ class TrainedExpert:
             device=self.device,
             n_envs=self.n_envs,
         )
+
+
+def _describe_algorithm(algorithm: Callable[..., BaseAlgorithm]) -> Any:
+    """The algorithm's settings but those that change where it runs or what it says."""
+    description = describe(algorithm)
+    if isinstance(description, dict) and "kwargs" in description:
+        for name in ("device", "verbose", "tensorboard_log", "stats_window_size"):
+            description["kwargs"].pop(name, None)
+    return description
 
 
 def _gamma(algorithm: Callable[..., BaseAlgorithm]) -> float:

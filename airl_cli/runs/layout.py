@@ -1,0 +1,23 @@
+"""Names of the files in a run directory; DESIGN section 4 shows the whole."""
+
+CONFIG = "config.json"
+"""The config as the run used it, every interpolation resolved; what loading reads."""
+
+SPACES = "spaces.json"
+STATUS = "status.json"
+ENVIRONMENT = "environment.json"
+PROVENANCE = "provenance.json"
+RESULT = "result.json"
+EVALUATION = "evaluation.json"
+"""The returns of single episodes that the result is made of."""
+
+METRICS = "metrics.csv"
+TENSORBOARD = "tensorboard"
+PLOTS = "plots"
+CHECKPOINTS = "checkpoints"
+FINAL = "final"
+REWARD_WEIGHTS = "reward.safetensors"
+POLICY_WEIGHTS = "policy.safetensors"
+
+PREAMBLE = frozenset({".hydra", CONFIG, SPACES, STATUS, ENVIRONMENT, PROVENANCE, TENSORBOARD})
+"""What a run that never trained may leave (besides log files): nothing worth keeping."""
