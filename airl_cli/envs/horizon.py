@@ -8,7 +8,7 @@ from airl_cli.errors import InvalidValueError
 
 
 def check_fixed_horizon(
-    lengths: Iterable[int], *, allow_variable_horizon: bool, what: str = "episodes"
+    lengths: Iterable[float], *, allow_variable_horizon: bool, what: str = "episodes"
 ) -> None:
     """Refuse episodes of different length, unless they are explicitly allowed.
 
