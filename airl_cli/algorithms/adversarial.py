@@ -180,7 +180,7 @@ class AdversarialTrainer(abc.ABC):
         """The net to use after training."""
 
     def log_prob(self, batch: TransitionBatch) -> th.Tensor | None:
-        """log pi(a|s) (batch,) where the algorithm needs it; None elsewhere."""
+        """Log pi(a|s) (batch,) where the algorithm needs it; None elsewhere."""
         del batch
         return None
 
@@ -332,7 +332,8 @@ class AdversarialTrainer(abc.ABC):
         replay = getattr(self.gen_algo, "replay_buffer", None)
         if self.debug_use_ground_truth:
             self.venv_train, train_env = self.venv, self.venv_wrapped
-            unprice(buffer if buffer is not None else replay)
+            for held in (x for x in (buffer, replay) if x is not None):
+                unprice(held)
         elif buffer is not None:
             price_rollouts(buffer, self._price_rollout)
         elif replay is not None:
@@ -391,7 +392,7 @@ class AdversarialTrainer(abc.ABC):
         for name, sums in self._sums.items():
             self._finished[name] += sums.add(values[name], rollout.ends)
         check_fixed_horizon(
-            self._finished["length"],
+            map(int, self._finished["length"]),
             allow_variable_horizon=self.allow_variable_horizon,
             what="the generator's episodes",
         )

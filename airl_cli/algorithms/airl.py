@@ -85,7 +85,7 @@ class AIRL(AdversarialTrainer):
         return self.reward_net(state, action, next_state, done) - log_policy_act_prob
 
     def log_prob(self, batch: TransitionBatch) -> th.Tensor:
-        """log pi(a|s) (batch,) of the current policy, for the action that reached the env."""
+        """Log pi(a|s) (batch,) of the current policy, for the action that reached the env."""
         self.policy.set_training_mode(False)
         batch = batch.to(self.gen_algo.device)
         with th.no_grad():

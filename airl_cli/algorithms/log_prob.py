@@ -51,7 +51,7 @@ def check_has_log_prob(algorithm: BaseAlgorithm) -> None:
 
 
 def action_log_prob(policy: BasePolicy, obs: th.Tensor, acts: th.Tensor) -> th.Tensor:
-    """log pi(a|s) of actions as the environment got them.
+    """Log pi(a|s) of actions as the environment got them.
 
     Args:
         policy: An `ActorCriticPolicy`, or a policy with SAC's kind of actor.
@@ -80,7 +80,6 @@ def _log_prob(
 ) -> th.Tensor:
     if not isinstance(space, spaces.Box):
         return distribution.log_prob(acts.reshape(len(acts), *(space.shape or ())))
-    normal: th.distributions.Normal = distribution.distribution
     gaussian = (
         DiagGaussianDistribution,
         SquashedDiagGaussianDistribution,
@@ -88,6 +87,8 @@ def _log_prob(
     )
     if not isinstance(distribution, gaussian):
         return distribution.log_prob(acts)
+    normal = distribution.distribution
+    assert isinstance(normal, th.distributions.Normal)
     mean, std = normal.mean, normal.stddev
     low = th.as_tensor(space.low, device=mean.device).flatten()
     high = th.as_tensor(space.high, device=mean.device).flatten()
@@ -113,7 +114,7 @@ def censored_log_density(
 def squashed_log_density(
     acts: th.Tensor, mean: th.Tensor, std: th.Tensor, low: th.Tensor, high: th.Tensor
 ) -> th.Tensor:
-    """tanh of a Gaussian, stretched to [low, high]: log-density with respect to length.
+    """Tanh of a Gaussian, stretched to [low, high]: log-density with respect to length.
 
     Within `SQUASH_MARGIN` of a bound of tanh, where float32 loses the pre-image, it is the
     average density of that last cell, so that it still integrates to one (Haarnoja et al. 2018,

@@ -35,7 +35,7 @@ class Rollout:
     @property
     def shape(self) -> tuple[int, int]:
         """(steps, n_envs)."""
-        return self.dones.shape  # type: ignore[return-value]
+        return self.dones.shape
 
     def columns(self) -> dict[str, np.ndarray]:
         """The transitions one after the other: fields (steps * n_envs, ...)."""
@@ -60,7 +60,7 @@ class RecordingVecEnv(VecEnvWrapper):
         self._acts: np.ndarray | None = None
         self._steps: list[tuple[np.ndarray, ...]] = []
 
-    def reset(self) -> np.ndarray:  # type: ignore[override]
+    def reset(self) -> np.ndarray:
         """Starts new episodes; what was recorded stays."""
         obs = self.venv.reset()
         assert isinstance(obs, np.ndarray)  # Dict observations are refused by the trainer
@@ -117,7 +117,7 @@ class LearnedRewardVecEnv(VecEnvWrapper):
         self._price = price
         self.deferred = False
 
-    def reset(self) -> np.ndarray:  # type: ignore[override]
+    def reset(self) -> np.ndarray:
         """Starts new episodes."""
         return self.venv.reset()  # type: ignore[return-value]
 

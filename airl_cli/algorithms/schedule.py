@@ -26,8 +26,8 @@ def overall_progress(algorithm: BaseAlgorithm, total_timesteps: int) -> Iterator
         remaining = 1.0 - (num_timesteps - start) / total_timesteps
         algorithm._current_progress_remaining = max(0.0, remaining)
 
-    algorithm._update_current_progress_remaining = update  # type: ignore[method-assign]
+    algorithm._update_current_progress_remaining = update  # type: ignore
     try:
         yield
     finally:
-        del algorithm._update_current_progress_remaining  # type: ignore[attr-defined]
+        del algorithm._update_current_progress_remaining

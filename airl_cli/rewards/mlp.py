@@ -99,5 +99,3 @@ class BasicPotentialMLP(nn.Module):
     def forward(self, state: th.Tensor) -> th.Tensor:
         """Potentials (batch,) of preprocessed observations."""
         return self.mlp(state)
-
-
