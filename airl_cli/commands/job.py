@@ -1,10 +1,13 @@
-"""One job of a command, and what remains of it when it fails."""
+"""One job of a command: what it knows about its surroundings, and what remains when it fails."""
 
 import importlib
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airl_cli.errors import AirlError
+from airl_cli.errors import AirlError, InvalidValueError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -16,6 +19,29 @@ class UnexpectedError(AirlError):
     """An exception that nobody foresaw: a defect, or something wrong with the machine."""
 
     exit_code = 1
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """What Hydra knows about the running job.
+
+    Attributes:
+        output_dir: The directory made for it.
+        multirun: Whether it is one of several jobs.
+    """
+
+    output_dir: Path
+    multirun: bool
+    log = log
+
+
+def job_context() -> JobContext:
+    """The context of the running job."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    hydra = HydraConfig.get()
+    return JobContext(Path(hydra.runtime.output_dir), hydra.mode == RunMode.MULTIRUN)
 
 
 def run_job(command: str, cfg: "DictConfig") -> Any:
@@ -32,19 +58,56 @@ def run_job(command: str, cfg: "DictConfig") -> Any:
         function = getattr(importlib.import_module(f"airl_cli.commands.{command}"), command)
         return function(cfg)
     except AirlError as error:
-        # Where the mistake ends the command, the command line prints it; the file keeps it too.
-        log.error("%s", error, exc_info=True, extra={"file_only": True})
+        # The command line prints the mistake; the file keeps it with its traceback.
+        log.error("%s", error, exc_info=True)
+        if error.exit_code == InvalidValueError.exit_code:
+            _discard_output()
         raise
     except Exception as error:
         log.exception("unexpected error")
         raise UnexpectedError(
-            f"{type(error).__name__}: {error}", f"The full traceback is in {log_file()}."
+            f"{type(error).__name__}: {error}",
+            f"The full traceback is in {job_context().output_dir}/*.log.",
         ) from error
 
 
-def log_file() -> str:
-    """The file that the running job logs to."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.FileHandler):
-            return handler.baseFilename
-    return "the log file"
+def _discard_output() -> None:
+    """A mistake leaves no half-made directory; the directories of a multirun are numbered."""
+    from airl_cli.runs.run import discard_empty
+
+    context = job_context()
+    if not context.multirun:
+        discard_empty(context.output_dir)
+
+
+def prepare_process(config: Mapping[str, Any]) -> None:
+    """Sets what holds for the whole process: warnings, torch's threads, the random streams.
+
+    Raises:
+        InvalidValueError: If the device does not exist.
+    """
+    import warnings
+
+    import torch
+    from stable_baselines3.common.utils import set_random_seed
+
+    # float64 observations are cast to float32 on purpose.
+    warnings.filterwarnings("ignore", message=".*precision lowered by casting")
+    if config["torch_threads"] is not None:
+        torch.set_num_threads(config["torch_threads"])
+    device = config["device"]
+    try:
+        torch.zeros((), device=None if device == "auto" else device)
+    except (RuntimeError, AssertionError) as error:
+        raise InvalidValueError(
+            f"device={device} cannot be used: {str(error).splitlines()[0]}",
+            "Use device=cpu, or device=auto for the best one there is.",
+        ) from error
+    set_random_seed(config["seed"] or 0)
+
+
+def show(renderable: Any) -> None:
+    """Prints a table to the console."""
+    from rich.console import Console
+
+    Console().print(renderable)

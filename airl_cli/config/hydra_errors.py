@@ -38,6 +38,12 @@ def explain(
         )
     if isinstance(error, MissingConfigException):
         return _missing_option(error)
+    sweep = re.match(r"Ambiguous value for argument '([^']+)'|Sweep parameters '([^']+)'", str(error))
+    if sweep:
+        return InvalidValueError(
+            f"{sweep.group(1) or sweep.group(2)} gives several values to one job.",
+            f"Add -m to run one job per value: airl {command} -m ...; a list is [a,b].",
+        )
     key = _rejected_key(error)
     if key is not None:
         return _unknown_key(key, command, overrides, config_dir)

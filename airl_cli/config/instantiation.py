@@ -1,11 +1,14 @@
 """Objects from config nodes."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate as hydra_instantiate
 
+from airl_cli.config.signatures import parameters
+from airl_cli.config.suggest import did_you_mean
 from airl_cli.errors import AirlError, InvalidValueError
 
 
@@ -51,11 +54,18 @@ def build(name: str, factory: Callable[..., Any], *args: Any, **kwargs: Any) -> 
     except AirlError:
         raise
     except (ValueError, TypeError, AssertionError) as error:
-        target = getattr(getattr(factory, "func", factory), "__name__", str(factory))
+        target = getattr(factory, "func", factory)
         raise InvalidValueError(
-            f"{name}: {target} refuses its arguments: {_reason(error)}",
-            f"Change {name}=... or the keys under it, or choose another env.",
+            f"{name}: {getattr(target, '__name__', target)} refuses its arguments: "
+            f"{_reason(error)}",
+            _guess(target, error) or f"Change {name}=... or the keys under it.",
         ) from error
+
+
+def _guess(target: Callable[..., Any], error: Exception) -> str:
+    """The argument that an unknown one may have meant."""
+    unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    return did_you_mean(unknown.group(1), parameters(target)[0]) if unknown else ""
 
 
 def _reason(error: BaseException) -> str:

@@ -108,25 +108,27 @@ def locate(target: str, path: str) -> Callable[..., Any]:
 def parameters(target: Callable[..., Any]) -> tuple[dict[str, Any], bool]:
     """Names and type hints of what can be passed by keyword, and whether anything else goes too.
 
-    A class whose `__init__` passes `**kwargs` on is asked for its bases' parameters as well.
+    A class whose `__init__` passes `**kwargs` on is asked for its bases' parameters as well, but
+    counts as open: the rest may go elsewhere than to a base.
     """
     functions: list[Any] = [target]
     if inspect.isclass(target):
         functions = [c.__init__ for c in target.__mro__[:-1] if "__init__" in vars(c)]  # type: ignore[misc]
     accepted: dict[str, Any] = {}
+    open_ended = False
     for function in functions:
         try:
             signature = inspect.signature(function)
         except (TypeError, ValueError):  # written in C
             return accepted, True
         hints = _type_hints(function)
-        keywords = [p for p in signature.parameters.values() if p.kind in _BY_KEYWORD]
-        for parameter in keywords:
-            if parameter.name != "self":
+        for parameter in signature.parameters.values():
+            if parameter.kind in _BY_KEYWORD and parameter.name != "self":
                 accepted.setdefault(parameter.name, hints.get(parameter.name, ANYTHING))
         if not any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
-            return accepted, False
-    return accepted, bool(functions)
+            break
+        open_ended = True
+    return accepted, open_ended
 
 
 _BY_KEYWORD = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

@@ -1,0 +1,80 @@
+"""`airl evaluate run=<directory>`: a finished run's policy on the true reward, once more."""
+
+from typing import Any
+
+from omegaconf import DictConfig
+
+from airl_cli.commands.job import job_context, prepare_process, show
+from airl_cli.config.instantiation import instantiate
+from airl_cli.config.validation import validated
+from airl_cli.data.spaces import describe, same_space
+from airl_cli.envs import EnvSpec
+from airl_cli.errors import InvalidValueError
+from airl_cli.evaluation import Evaluation
+from airl_cli.evaluation import evaluate as compare
+from airl_cli.runs import LoadedRun, load_run
+from airl_cli.runs.safe_config import safe_instantiate
+from airl_cli.serialization import write_json
+
+
+def evaluate(cfg: DictConfig) -> float:
+    """Fresh episodes of learner, expert and random policy; a table and a `result.json`.
+
+    With the run's own environment and seed the episodes are those of the run's own evaluation.
+    The expert is the run's, from its cache; in another environment it is trained there first.
+
+    Args:
+        cfg: The composed config of `conf/evaluate.yaml`.
+
+    Returns:
+        The normalised score.
+
+    Raises:
+        AirlError: If there is no such run, or its policy does not fit the environment.
+    """
+    config = validated(cfg)
+    prepare_process(config)
+    loaded = load_run(config["run"])
+    env = _part(config, loaded, "env")
+    check_fits(loaded, env)
+    seed = loaded.config["seed"] if config["seed"] is None else config["seed"]
+    context = job_context()
+    expert = _part(config, loaded, "expert").demonstrations(env, seed=seed, report=context.log.info)
+    evaluation: Evaluation = compare(
+        loaded.policy,
+        env,
+        seed=seed,
+        expert_policy=expert.policy,
+        expert_returns=expert.returns,
+        **config["evaluation"],
+    )
+    result = evaluation.result(n_demonstrations=len(expert.trajectories))
+    write_json(context.output_dir / "result.json", {**result, "run": str(config["run"])})
+    show(evaluation.table())
+    context.log.info("everything is in %s", context.output_dir)
+    return evaluation.normalized_score
+
+
+def _part(config: dict[str, Any], loaded: LoadedRun, name: str) -> Any:
+    """What the user chose, or else what the run had; a run's config is not trusted."""
+    if config.get(name):
+        return instantiate(config[name])
+    return safe_instantiate(loaded.config[name], trusted=("airl_cli.experts",))
+
+
+def check_fits(loaded: LoadedRun, env: EnvSpec) -> None:
+    """Refuses an environment whose spaces are not those of the run's policy.
+
+    Raises:
+        InvalidValueError: Naming both.
+    """
+    venv = env.make(0, n_envs=1)
+    venv.close()
+    for name in ("observation_space", "action_space"):
+        ours, theirs = getattr(loaded.policy, name), getattr(venv, name)
+        if not same_space(ours, theirs):
+            raise InvalidValueError(
+                f"the run's policy has the {name.replace('_', ' ')} {describe(ours)}; "
+                f"{env.id} has {describe(theirs)}.",
+                "Evaluate it in an environment with the same spaces.",
+            )

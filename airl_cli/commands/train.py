@@ -1,0 +1,107 @@
+"""`airl train`: an expert's demonstrations, AIRL rounds, evaluation."""
+
+from contextlib import closing
+from typing import Any
+
+from omegaconf import DictConfig
+from stable_baselines3.common.vec_env import VecEnv
+
+from airl_cli.algorithms import AdversarialTrainer
+from airl_cli.commands.checks import check_demonstrations_suffice, check_fits_a_round
+from airl_cli.commands.job import job_context, prepare_process, show
+from airl_cli.config.instantiation import build, instantiate
+from airl_cli.config.validation import validated
+from airl_cli.data.types import Trajectory
+from airl_cli.envs.horizon import check_fixed_horizon
+from airl_cli.evaluation import evaluate, random_baseline
+from airl_cli.runs import Run
+from airl_cli.seeding import derive_seed
+
+
+def train(cfg: DictConfig) -> float:
+    """Learns a reward and a policy from an expert, and leaves a run directory behind.
+
+    The order is that of cost: everything that can be refused is refused before anything is
+    trained, the expert included.
+
+    Args:
+        cfg: The composed config of `conf/train.yaml`.
+
+    Returns:
+        The normalised score: 0 for random actions, 1 for the expert.
+
+    Raises:
+        AirlError: For a mistake in the config, or when training cannot go on.
+    """
+    config = validated(cfg)
+    seed, total_timesteps = config["seed"], config["trainer"]["total_timesteps"]
+    prepare_process(config)
+    context = job_context()
+    with Run.create(
+        context.output_dir, config=config, verbose=config["verbose"], multirun=context.multirun
+    ) as run:
+        env = instantiate(config["env"])
+        n_episodes = config["evaluation"]["n_episodes"]
+        random = random_baseline(env, n_episodes, derive_seed(seed, "evaluation"))
+        check_fixed_horizon(
+            random.lengths,
+            allow_variable_horizon=config["trainer"]["allow_variable_horizon"],
+            what=f"random episodes of {env.id}",
+        )
+        check_demonstrations_suffice(config, random.lengths)
+        with closing(env.make(seed)) as venv:
+            trainer = assemble(config, venv, run, stand_in=random.episode)
+            check_fits_a_round(total_timesteps, trainer.gen_train_timesteps)
+            demonstrations = instantiate(config["expert"]).demonstrations(
+                env, seed=seed, report=run.log.info
+            )
+            trainer.set_demonstrations(demonstrations.trajectories)
+            run.set_references(demonstrations, random)
+            trainer.train(total_timesteps, callback=run.after_round(trainer))
+            evaluation = evaluate(
+                trainer.policy,
+                env,
+                seed=seed,
+                expert_policy=demonstrations.policy,
+                expert_returns=demonstrations.returns,
+                random=random,
+                **config["evaluation"],
+            )
+            run.finish(trainer, evaluation)
+    show(evaluation.table())
+    run.log.info("everything is in %s", run.path)
+    return evaluation.normalized_score
+
+
+def assemble(
+    config: dict[str, Any], venv: VecEnv, run: Run, stand_in: Trajectory
+) -> AdversarialTrainer:
+    """Generator, reward net and trainer.
+
+    Args:
+        config: Checked, plain containers.
+        venv: The environment to train in.
+        run: Gets the logs.
+        stand_in: An episode that takes the demonstrations' place until `set_demonstrations`:
+            whatever the trainer refuses shows before an expert is trained.
+
+    Raises:
+        AirlError: If a part cannot be made, or does not fit the others.
+    """
+    generator = build(
+        "generator", instantiate(config["generator"]), env=venv, seed=config["seed"]
+    )
+    reward_net = build(
+        "reward", instantiate(config["reward"]), venv.observation_space, venv.action_space
+    )
+    batch_size = config["trainer"]["demo_batch_size"]
+    return build(
+        "trainer",
+        instantiate(config["trainer"], "total_timesteps"),
+        demonstrations=[stand_in] * -(-batch_size // len(stand_in)),
+        venv=venv,
+        gen_algo=generator,
+        reward_net=reward_net,
+        log_dir=run.path / "tensorboard",
+        custom_logger=build("logger", instantiate(config["logger"]), run.path / "tensorboard"),
+    )
