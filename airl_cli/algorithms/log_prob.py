@@ -79,6 +79,8 @@ def _log_prob(
     distribution: Distribution, squashed: bool, space: spaces.Space, acts: th.Tensor
 ) -> th.Tensor:
     if not isinstance(space, spaces.Box):
+        if isinstance(space, spaces.MultiBinary):
+            acts = acts.to(th.float32)  # torch's Bernoulli takes no int8
         return distribution.log_prob(acts.reshape(len(acts), *(space.shape or ())))
     gaussian = (
         DiagGaussianDistribution,
