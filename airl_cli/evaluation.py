@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from airl_cli import __version__
 from airl_cli.data import rollout
 from airl_cli.data.types import TrajectoryWithRew, true_returns
 from airl_cli.errors import InvalidValueError
@@ -248,12 +249,12 @@ def versions() -> Mapping[str, str]:
         "torch": _version("torch"),
         "stable_baselines3": _version("stable_baselines3"),
         "gymnasium": _version("gymnasium"),
-        "airl_cli": _version("airl_cli"),
+        "airl_cli": __version__,
     }
 
 
 def _version(package: str) -> str:
     try:
         return metadata.version(package)
-    except metadata.PackageNotFoundError:  # run from a checkout that was never installed
+    except metadata.PackageNotFoundError:  # importable, but not installed by a package manager
         return "unknown"

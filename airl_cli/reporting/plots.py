@@ -44,6 +44,7 @@ def learning_curve(
     for level, style, name in ((expert_return, "--", "expert"), (random_return, ":", "random")):
         if np.isfinite(level):
             axes.axhline(level, linestyle=style, color="0.35", label=name)
+    axes.set_xlim(left=0)
     axes.set_xlabel("environment steps")
     axes.set_ylabel("true return per episode")
     _finish(figure, axes, path)

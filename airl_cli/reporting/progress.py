@@ -62,6 +62,7 @@ class _Rounds:
         self.total: int | None = None
         self.began = clock()
         self.references = ""
+        self.last_return = math.nan
 
     def start(
         self, total_rounds: int | None, *, expert_return: float, random_return: float
@@ -87,13 +88,16 @@ class _Rounds:
         def get(name: str) -> float:
             return stats.get(name, math.nan)
 
+        # Long episodes end in few of the rounds: show the newest return there is.
+        if math.isfinite(get("true_return_mean")):
+            self.last_return = get("true_return_mean")
         of_total = f"/{self.total}" if self.total else ""
         return [
             f"round {self.done}{of_total}",
             f"{number(get('env_steps'), ',.0f')} steps",
             f"{number(get('steps_per_second'), ',.0f')} steps/s",
             f"ETA {self.eta()}",
-            f"return {number(get('true_return_mean'))}{self.references}",
+            f"return {number(self.last_return)}{self.references}",
             f"disc. accuracy {number(get('disc_acc'), '.2f')}",
             f"loss {number(get('disc_loss'), '.2f')}",
         ]
@@ -126,12 +130,13 @@ class LogProgress:
         rounds = self._rounds
         rounds.done += 1
         now = rounds.clock()
+        words = rounds.words(stats)
         waited = now - self._said_at >= _SECONDS_BETWEEN_LINES
         # `not <` because the fraction is NaN when the number of rounds is unknown.
         moved = not rounds.fraction - self._said_fraction < _FRACTION_BETWEEN_LINES
         if (waited and moved) or rounds.done == rounds.total:
             self._said_at, self._said_fraction = now, rounds.fraction
-            self._report(", ".join(rounds.words(stats)))
+            self._report(", ".join(words))
 
     def stop(self) -> None:
         """Nothing to end."""

@@ -1,0 +1,210 @@
+"""An expert is trained once, kept, reused, and refused when it is no expert."""
+
+import shutil
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import stable_baselines3 as sb3
+import torch
+from filelock import FileLock
+
+from airl_cli.envs import EnvSpec
+from airl_cli.errors import InvalidTypeError, InvalidValueError
+from airl_cli.experts import Demonstrations, TrainedExpert
+from airl_cli.serialization import read_json
+
+PPO = partial(
+    sb3.PPO, "MlpPolicy", n_steps=64, batch_size=64, learning_rate=1e-2, gamma=0.0, ent_coef=0.0
+)
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., TrainedExpert]:
+    """Builds experts whose cache is empty."""
+
+    def build(algorithm: Any = PPO, total_timesteps: int = 384, **kwargs: Any) -> TrainedExpert:
+        kwargs = {"n_envs": 2, "n_episodes": 5, "cache_dir": str(tmp_path / "cache"), **kwargs}
+        return TrainedExpert(algorithm, total_timesteps, **kwargs)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def trained(env: EnvSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that holds the expert which `make()` stands for."""
+    folder = tmp_path_factory.mktemp("cache")
+    TrainedExpert(PPO, 384, n_envs=2, cache_dir=str(folder)).demonstrations(env, seed=0)
+    return folder
+
+
+@pytest.fixture
+def cached(make: Any, trained: Path, tmp_path: Path) -> TrainedExpert:
+    """That expert, on a copy of its cache."""
+    shutil.copytree(trained, tmp_path / "cache")
+    return make()
+
+
+def same(a: Demonstrations, b: Demonstrations) -> bool:
+    return len(a.trajectories) == len(b.trajectories) and all(
+        np.array_equal(x.obs, y.obs) and np.array_equal(x.acts, y.acts)
+        for x, y in zip(a.trajectories, b.trajectories, strict=True)
+    )
+
+
+def test_the_second_time_the_expert_is_reused_and_gives_the_same(make: Any, env: EnvSpec) -> None:
+    news: list[str] = []
+    first = make().demonstrations(env, seed=3, report=news.append)
+    assert news[0].startswith("training the expert in TinyMatch-v0: 384 steps")
+    news.clear()
+    second = make().demonstrations(env, seed=3, report=news.append)
+    assert [line.split(" ")[0] for line in news] == ["reusing"]
+    assert (first.provenance["reused"], second.provenance["reused"]) == (False, True)
+    assert same(first, second)
+    assert second.provenance["return_mean"] > 7
+
+
+def test_demonstrations_are_whole_episodes_and_follow_the_runs_seed(
+    cached: TrainedExpert, env: EnvSpec
+) -> None:
+    a, b = (cached.demonstrations(env, seed=seed) for seed in (0, 1))
+    assert [len(t) for t in a.trajectories] == [10] * 5
+    assert a.provenance["n_episodes"] == 5
+    assert a.provenance["n_transitions"] == 50
+    assert not same(a, b)
+    assert a.returns.tolist() == [t.rews.sum() for t in a.trajectories]
+    assert a.seconds > 0
+
+
+def test_the_cache_says_what_the_expert_is(cached: TrainedExpert, env: EnvSpec) -> None:
+    demonstrations = cached.demonstrations(env, seed=0)
+    folder = Path(demonstrations.provenance["cache"])
+    assert folder.name.startswith("TinyMatch-v0-")
+    assert sorted(p.name for p in folder.iterdir()) == ["expert.json", "policy.safetensors"]
+    record = read_json(folder / "expert.json")
+    assert record["determined_by"]["algorithm"]["kwargs"]["learning_rate"] == 1e-2
+    assert record["return_mean"] > record["random_return_mean"]
+    assert record["env_steps"] == 384
+    assert {p.name for p in folder.parent.iterdir()} == {folder.name, f"{folder.name}.lock"}
+
+
+def test_every_setting_that_matters_makes_another_expert(make: Any, env: EnvSpec) -> None:
+    base = make().folder(env)
+    other_env = EnvSpec(env.id, kwargs={"n": 3})
+    folders = [
+        make(total_timesteps=700).folder(env),
+        make(seed=1).folder(env),
+        make(n_envs=3).folder(env),
+        make(normalize_reward=True).folder(env),
+        make(partial(PPO, learning_rate=2e-2)).folder(env),
+        make(partial(sb3.A2C, "MlpPolicy")).folder(env),
+        make(partial(PPO, policy_kwargs={"activation_fn": torch.nn.ReLU})).folder(env),
+        make().folder(other_env),
+    ]
+    assert len({base, *folders}) == len(folders) + 1
+
+
+def test_settings_that_do_not_matter_share_the_expert(make: Any, env: EnvSpec) -> None:
+    base = make().folder(env)
+    assert make(n_episodes=7).folder(env) == base
+    assert make(partial(PPO, device="cpu", verbose=0)).folder(env) == base
+    assert make().folder(EnvSpec(env.id, n_envs=5)) == base
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [("expert.json", b'{"format": 1}'), ("policy.safetensors", b""), ("policy.safetensors", None)],
+)
+def test_a_damaged_cache_is_trained_again_and_that_is_said(
+    cached: TrainedExpert, env: EnvSpec, file: str, damage: bytes | None
+) -> None:
+    expert = cached
+    first = expert.demonstrations(env, seed=0)
+    path = expert.folder(env) / file
+    path.unlink() if damage is None else path.write_bytes(damage)
+    news: list[str] = []
+    second = expert.demonstrations(env, seed=0, report=news.append)
+    assert "damaged, training it again" in news[0]
+    assert not second.provenance["reused"]
+    assert same(first, second)
+    assert expert.demonstrations(env, seed=0).provenance["reused"]
+
+
+def test_an_expert_no_better_than_random_is_refused_each_time(make: Any, env: EnvSpec) -> None:
+    expert = make(partial(PPO, learning_rate=1e-9), total_timesteps=64)
+    for _ in range(2):
+        with pytest.raises(InvalidValueError, match="not better than random") as caught:
+            expert.demonstrations(env, seed=0)
+        assert "expert.total_timesteps" in caught.value.remedy
+
+
+def test_whether_the_expert_was_cached_does_not_change_what_follows(
+    make: Any, env: EnvSpec
+) -> None:
+    draws = []
+    for _ in range(2):
+        torch.manual_seed(5)
+        np.random.seed(5)
+        make().demonstrations(env, seed=0)
+        draws.append((torch.rand(()).item(), np.random.rand()))
+    assert draws[0] == draws[1]
+
+
+def test_an_expert_waits_for_the_process_that_trains_it(make: Any, env: EnvSpec) -> None:
+    expert = make()
+    folder = expert.folder(env)
+    folder.parent.mkdir()
+    held, asked = threading.Event(), threading.Event()
+
+    def other_process() -> None:
+        with FileLock(folder.parent / f"{folder.name}.lock"):
+            held.set()
+            asked.wait(30)
+
+    news: list[str] = []
+
+    def report(line: str) -> None:
+        news.append(line)
+        asked.set()
+
+    other = threading.Thread(target=other_process)
+    other.start()
+    held.wait(30)
+    expert.demonstrations(env, seed=0, report=report)
+    other.join()
+    assert [line.split(" ")[0] for line in news] == ["waiting", "training", "trained"]
+
+
+def test_rewards_can_be_normalised_in_training_only(make: Any, env: EnvSpec) -> None:
+    demonstrations = make(normalize_reward=True).demonstrations(env, seed=0)
+    assert demonstrations.policy is not None
+    assert set(np.concatenate([t.rews for t in demonstrations.trajectories])) <= {0.0, 1.0}
+
+
+def test_an_algorithm_that_does_not_fit_the_env_is_a_mistake(make: Any, env: EnvSpec) -> None:
+    with pytest.raises(InvalidValueError, match="cannot be built"):
+        make(partial(sb3.SAC, "MlpPolicy")).demonstrations(env, seed=0)
+    with pytest.raises(InvalidValueError, match="unexpected keyword argument 'nonsense'"):
+        make(partial(PPO, nonsense=1)).demonstrations(env, seed=0)
+
+
+def test_settings_that_cannot_be_recognised_are_refused(make: Any, env: EnvSpec) -> None:
+    with pytest.raises(InvalidTypeError, match="<lambda>"):
+        make(partial(PPO, learning_rate=lambda _: 1e-3)).folder(env)
+
+
+@pytest.mark.parametrize("name", ["total_timesteps", "n_envs", "n_episodes"])
+def test_numbers_must_be_positive(make: Any, name: str) -> None:
+    with pytest.raises(InvalidValueError, match=f"expert.{name}=0 must be positive"):
+        make(**{name: 0})
+
+
+def test_a_cache_that_cannot_be_written_is_named(make: Any, env: EnvSpec, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidValueError, match="cannot write the expert cache") as caught:
+        make(cache_dir=str(tmp_path / "file" / "experts")).demonstrations(env, seed=0)
+    assert "expert.cache_dir" in caught.value.remedy
