@@ -79,8 +79,10 @@ def space_from_dict(data: Mapping[str, Any]) -> Space[Any]:
 def describe(space: Space[Any]) -> str:
     """Short text for messages, such as `Box of shape (3,), float32, within [-1, 1]`."""
     if isinstance(space, spaces.Box):
-        low, high = float(space.low.min(initial=np.inf)), float(space.high.max(initial=-np.inf))
-        return f"Box of shape {space.shape}, {space.dtype}, within [{low:.4g}, {high:.4g}]"
+        text = f"Box of shape {space.shape}, {space.dtype}"
+        if not space.low.size:
+            return text
+        return f"{text}, within [{float(space.low.min()):.4g}, {float(space.high.max()):.4g}]"
     if isinstance(space, spaces.Discrete):
         start = f", starting at {space.start}" if space.start else ""
         return f"Discrete with {space.n} values{start}"
@@ -224,6 +226,6 @@ def _bound(value: Any, dtype: np.dtype[Any], name: str) -> float | int:
     else:
         wanted = (bool,) if dtype.kind == "b" else (int,)
     # type(), because a bool is an int to isinstance
-    if type(value) in wanted and math.isfinite(value):
+    if type(value) in wanted and -math.inf < value < math.inf:
         return value
     raise _invalid(f"{name} bound is {value!r:.80}")
