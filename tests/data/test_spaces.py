@@ -38,7 +38,7 @@ MULTI_BINARY = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(boxes() | DISCRETE | MULTI_DISCRETE | MULTI_BINARY)
 def test_a_space_survives_json(space):
     text = json.dumps(space_to_dict(space), allow_nan=False)
@@ -123,7 +123,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.sampled_from(
         [BOX, MULTI, {"type": "Discrete", "n": 2, "start": 0}, {"type": "MultiBinary", "shape": 2}]
