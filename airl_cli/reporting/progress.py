@@ -18,7 +18,8 @@ Clock = Callable[[], float]
 """Seconds from any fixed moment on; monotonic."""
 
 _SECONDS_BETWEEN_LINES = 10.0
-_FRACTION_BETWEEN_LINES = 0.1
+_LINES_PER_RUN = 10
+_SECONDS_AT_MOST = 60.0
 _SECONDS_BETWEEN_FRAMES = 0.1
 _BAR_WIDTH = 20
 
@@ -73,10 +74,6 @@ class _Rounds:
         parts = [f"{name} {number(value)}" for name, value in known.items() if value == value]
         self.references = f" ({', '.join(parts)})" if parts else ""
 
-    @property
-    def fraction(self) -> float:
-        return self.done / self.total if self.total else math.nan
-
     def eta(self) -> str:
         if not self.total or not self.done:
             return "-"
@@ -104,9 +101,9 @@ class _Rounds:
 
 
 class LogProgress:
-    """One line about every ten seconds or every tenth of the rounds, whichever comes later.
+    """A line every ten seconds or every tenth of the rounds, whichever comes later.
 
-    The first and the last round always get one.
+    At least one a minute, though, and one for the first and for the last round.
 
     Args:
         report: Takes a line.
@@ -117,7 +114,7 @@ class LogProgress:
         self._report = report
         self._rounds = _Rounds(clock)
         self._said_at = -math.inf
-        self._said_fraction = -math.inf
+        self._said_round = 0
 
     def start(
         self, total_rounds: int | None, *, expert_return: float, random_return: float
@@ -131,11 +128,11 @@ class LogProgress:
         rounds.done += 1
         now = rounds.clock()
         words = rounds.words(stats)
-        waited = now - self._said_at >= _SECONDS_BETWEEN_LINES
-        # `not <` because the fraction is NaN when the number of rounds is unknown.
-        moved = not rounds.fraction - self._said_fraction < _FRACTION_BETWEEN_LINES
-        if (waited and moved) or rounds.done == rounds.total:
-            self._said_at, self._said_fraction = now, rounds.fraction
+        waited = now - self._said_at
+        tenth = (rounds.done - self._said_round) * _LINES_PER_RUN >= (rounds.total or 0)
+        due = waited >= _SECONDS_AT_MOST or (waited >= _SECONDS_BETWEEN_LINES and tenth)
+        if due or rounds.done == rounds.total:
+            self._said_at, self._said_round = now, rounds.done
             self._report(", ".join(words))
 
     def stop(self) -> None:
