@@ -9,6 +9,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv
 
+from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.seeding import isolated_rng
 from airl_cli.serialization import load_weights
 
@@ -89,11 +90,17 @@ def rebuild_policy(
 
     Raises:
         NotFoundError: If there are no weights.
-        InvalidValueError: If the weights do not fit the policy.
+        InvalidValueError: If the algorithm cannot be built for these spaces, or the weights do not
+            fit the policy.
     """
     venv = SpacesVecEnv(observation_space, action_space, n_envs)
-    with isolated_rng(0):  # the initial weights are drawn in vain: leave the caller's stream alone
-        policy = algorithm(env=venv, device=device).policy
+    try:
+        with isolated_rng(0):  # initial weights are drawn in vain: spare the caller's stream
+            policy = algorithm(env=venv, device=device).policy
+    except AirlError:
+        raise
+    except (AssertionError, AttributeError, TypeError, ValueError) as error:
+        raise InvalidValueError(f"the policy cannot be built from its settings: {error}") from error
     load_weights(policy, weights)
     policy.set_training_mode(False)
     return policy

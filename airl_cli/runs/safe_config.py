@@ -22,7 +22,7 @@ from torch import nn, optim
 
 from airl_cli.algorithms import AdversarialTrainer
 from airl_cli.envs import EnvSpec
-from airl_cli.errors import InvalidValueError
+from airl_cli.errors import AirlError, InvalidValueError
 
 MAX_DEPTH = 32
 
@@ -120,6 +120,8 @@ def _call(
         return partial(target, *args, **kwargs)
     try:
         return target(*args, **kwargs)
+    except AirlError:
+        raise
     except TypeError as error:
         raise InvalidValueError(
             f"{node['_target_']} does not take these arguments: {error}"

@@ -119,15 +119,15 @@ def test_a_failed_training_is_an_airl_error_with_weights(tmp_path: Path, trainer
 def test_weights_that_are_no_numbers_stop_the_run_and_are_not_kept(
     tmp_path: Path, trainer: Any, which: str
 ) -> None:
-    with pytest.raises(NonFiniteError, match=r"weights \(weight\) after round 1"):
-        with create(tmp_path / "run") as run:
-            callback = run.after_round(trainer)
-            trainer.round(0)
-            callback(0)
-            trainer.round(1)
-            with torch.no_grad():
-                getattr(trainer, which).weight[0, 0] = float("nan")
-            callback(1)
+    message = r"weights \(weight\) after round 1"
+    with pytest.raises(NonFiniteError, match=message), create(tmp_path / "run") as run:
+        callback = run.after_round(trainer)
+        trainer.round(0)
+        callback(0)
+        trainer.round(1)
+        with torch.no_grad():
+            getattr(trainer, which).weight[0, 0] = float("nan")
+        callback(1)
     assert weights(tmp_path / "run", "1") == 1.0
     assert len(read_metrics(tmp_path / "run" / "metrics.csv")) == 2
 
