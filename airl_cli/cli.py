@@ -3,6 +3,7 @@
 Nothing heavy is imported before a command is known, so that `airl --help` answers at once.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -68,6 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # `airl train --help | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     return 0
@@ -96,11 +100,11 @@ def _unknown_command(word: str) -> UsageError:
     from airl_cli.config.suggest import did_you_mean
 
     if word.startswith("-"):
-        problem, known = f"there is no option {word!r}.", OPTIONS
+        problem, known = f"there is no option {word!r}.", list(OPTIONS)
     elif "=" in word:
         return UsageError(f"{word!r} comes before a command.", f"Did you mean 'airl train {word}'?")
     else:
-        problem, known = f"there is no command {word!r}.", tuple(COMMANDS)
+        problem, known = f"there is no command {word!r}.", list(COMMANDS)
     return UsageError(problem, did_you_mean(word, known) or "airl --help lists the commands.")
 
 
@@ -121,6 +125,8 @@ def _run_command(command: str, arguments: list[str]) -> None:
     try:
         with _hydra_process([*_without(arguments, flags.overrides), *flags.overrides]):
             entry()
+    except BrokenPipeError:
+        raise
     except Exception as error:
         raise _explained(error, command, flags) from error
 
@@ -155,7 +161,7 @@ def _parse_flags(command: str, arguments: list[str]) -> "argparse.Namespace":
     def refuse(message: str) -> None:
         raise UsageError(f"{message}.", f"airl {command} --hydra-help lists the options.")
 
-    parser.error = refuse  # type: ignore[assignment, method-assign]
+    parser.error = refuse  # type: ignore[method-assign, assignment]
     flags, unknown = parser.parse_known_intermixed_args(arguments)
     if unknown:
         known = [option for action in parser._actions for option in action.option_strings]
@@ -178,14 +184,15 @@ def _without(arguments: list[str], overrides: list[str]) -> list[str]:
 @contextmanager
 def _hydra_process(arguments: list[str]) -> Iterator[None]:
     """What Hydra reads from the process: arguments, and that exceptions are to reach us."""
-    saved = sys.argv, os.environ.get("HYDRA_FULL_ERROR"), sys.stderr
+    saved = sys.argv, os.environ.get("HYDRA_FULL_ERROR"), sys.stderr, logging.raiseExceptions
+    logging.raiseExceptions = False  # training goes on when nobody reads the console any more
     sys.argv = [sys.argv[0] or "airl", *arguments]
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.stderr = _JobErrorFilter(sys.stderr)  # type: ignore[assignment]
+    sys.stderr = _JobErrorFilter(sys.stderr)
     try:
         yield
     finally:
-        sys.argv, full_error, sys.stderr = saved
+        sys.argv, full_error, sys.stderr, logging.raiseExceptions = saved
         if full_error is None:
             os.environ.pop("HYDRA_FULL_ERROR", None)
         else:

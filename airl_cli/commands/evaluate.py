@@ -6,7 +6,7 @@ from omegaconf import DictConfig
 
 from airl_cli.commands.job import job_context, prepare_process, show
 from airl_cli.config.instantiation import instantiate
-from airl_cli.config.validation import validated
+from airl_cli.config.validation import EVALUATE_KEYS, validated
 from airl_cli.data.spaces import describe, same_space
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidValueError
@@ -20,7 +20,7 @@ from airl_cli.serialization import write_json
 def evaluate(cfg: DictConfig) -> float:
     """Fresh episodes of learner, expert and random policy; a table and a `result.json`.
 
-    With the run's own environment and seed the episodes are those of the run's own evaluation.
+    With nothing but `run` given, the episodes are those of the run's own evaluation.
     The expert is the run's, from its cache; in another environment it is trained there first.
 
     Args:
@@ -32,11 +32,12 @@ def evaluate(cfg: DictConfig) -> float:
     Raises:
         AirlError: If there is no such run, or its policy does not fit the environment.
     """
-    config = validated(cfg)
+    config = validated(cfg, EVALUATE_KEYS)
     prepare_process(config)
     loaded = load_run(config["run"])
     env = _part(config, loaded, "env")
     check_fits(loaded, env)
+    asked = {key: value for key, value in config["evaluation"].items() if value is not None}
     seed = loaded.config["seed"] if config["seed"] is None else config["seed"]
     context = job_context()
     expert = _part(config, loaded, "expert").demonstrations(env, seed=seed, report=context.log.info)
@@ -46,7 +47,7 @@ def evaluate(cfg: DictConfig) -> float:
         seed=seed,
         expert_policy=expert.policy,
         expert_returns=expert.returns,
-        **config["evaluation"],
+        **{**loaded.config["evaluation"], **asked},
     )
     result = evaluation.result(n_demonstrations=len(expert.trajectories))
     write_json(context.output_dir / "result.json", {**result, "run": str(config["run"])})

@@ -1,6 +1,7 @@
 """Which jobs of a multirun failed, and why."""
 
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,6 +12,8 @@ from airl_cli.errors import AirlError
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
     from omegaconf import DictConfig
+
+log = logging.getLogger("airl_cli")
 
 FAILURES = "failures.jsonl"
 
@@ -35,6 +38,7 @@ class SweepFailures(Callback):
         if job_return.status is not JobStatus.FAILED or config.hydra.mode != RunMode.MULTIRUN:
             return
         error = job_return._return_value
+        log.error("job #%s failed: %s", config.hydra.job.num, getattr(error, "problem", error))
         line = {
             "job": config.hydra.job.num,
             "overrides": list(job_return.overrides or []),

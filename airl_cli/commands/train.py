@@ -10,7 +10,7 @@ from airl_cli.algorithms import AdversarialTrainer
 from airl_cli.commands.checks import check_demonstrations_suffice, check_fits_a_round
 from airl_cli.commands.job import job_context, prepare_process, show
 from airl_cli.config.instantiation import build, instantiate
-from airl_cli.config.validation import validated
+from airl_cli.config.validation import TRAIN_KEYS, validated
 from airl_cli.data.types import Trajectory
 from airl_cli.envs.horizon import check_fixed_horizon
 from airl_cli.evaluation import evaluate, random_baseline
@@ -33,7 +33,7 @@ def train(cfg: DictConfig) -> float:
     Raises:
         AirlError: For a mistake in the config, or when training cannot go on.
     """
-    config = validated(cfg)
+    config = validated(cfg, TRAIN_KEYS)
     seed, total_timesteps = config["seed"], config["trainer"]["total_timesteps"]
     prepare_process(config)
     context = job_context()
@@ -88,9 +88,7 @@ def assemble(
     Raises:
         AirlError: If a part cannot be made, or does not fit the others.
     """
-    generator = build(
-        "generator", instantiate(config["generator"]), env=venv, seed=config["seed"]
-    )
+    generator = build("generator", instantiate(config["generator"]), env=venv, seed=config["seed"])
     reward_net = build(
         "reward", instantiate(config["reward"]), venv.observation_space, venv.action_space
     )

@@ -38,7 +38,9 @@ def explain(
         )
     if isinstance(error, MissingConfigException):
         return _missing_option(error)
-    sweep = re.match(r"Ambiguous value for argument '([^']+)'|Sweep parameters '([^']+)'", str(error))
+    sweep = re.match(
+        r"Ambiguous value for argument '([^']+)'|Sweep parameters '([^']+)'", str(error)
+    )
     if sweep:
         return InvalidValueError(
             f"{sweep.group(1) or sweep.group(2)} gives several values to one job.",
@@ -109,13 +111,19 @@ def _unknown_key(
     rest = [o for o in overrides if re.split("[=@]", o.lstrip("+~"))[0] != key]
     rest = [o for o in rest if not o.startswith("hydra.")]
     cfg, groups = _compose_without(command, rest, config_dir)
-    accepting = _accepting_target(cfg, key)
-    if accepting is not None:
+    taker = _taker(cfg, key)
+    if taker is not None:
         return InvalidValueError(
-            f"{key} is not in the config, although {accepting} takes it.", f"Type +{key}=<value>."
+            f"{key} is not in the config, although {taker} takes it.", f"Type +{key}=<value>."
         )
-    guess = did_you_mean(key, [*_keys(cfg), *groups])
-    hint = f"airl {command} --help lists the groups and keys."
+    parent = key.rpartition(".")[0]
+    free = _free_mapping(cfg, parent)
+    if free is not None:
+        guess = did_you_mean(key, _keys(free, f"{parent}."))
+        hint = f"To add it, type +{key}=<value>."
+    else:
+        guess = did_you_mean(key, [*_keys(cfg), *groups])
+        hint = f"airl {command} --help lists the groups and keys."
     return InvalidValueError(f"there is no key {key!r}.", f"{guess} {hint}".strip())
 
 
@@ -139,12 +147,13 @@ def _keys(cfg: Any, prefix: str = "") -> Iterator[str]:
     if not isinstance(cfg, DictConfig) or cfg._is_none() or cfg._is_missing():
         return
     for key, value in cfg.items_ex(resolve=False):
+        name = f"{prefix}{key!s}"
         if not str(key).startswith("_"):
-            yield f"{prefix}{key}"
-            yield from _keys(value, f"{prefix}{key}.")
+            yield name
+            yield from _keys(value, f"{name}.")
 
 
-def _accepting_target(cfg: DictConfig, key: str) -> str | None:
+def _taker(cfg: DictConfig, key: str) -> str | None:
     """The `_target_` that has the key as a parameter, although the config does not name it."""
     from airl_cli.config.signatures import locate, parameters
 
@@ -154,3 +163,9 @@ def _accepting_target(cfg: DictConfig, key: str) -> str | None:
         return None
     accepted, _ = parameters(locate(node["_target_"], parent))
     return str(node["_target_"]) if name in accepted else None
+
+
+def _free_mapping(cfg: DictConfig, path: str) -> DictConfig | None:
+    """The node at a path if it may hold any keys, such as `generator.policy_kwargs`."""
+    node = OmegaConf.select(cfg, path) if "." in path else None
+    return node if isinstance(node, DictConfig) and "_target_" not in node else None

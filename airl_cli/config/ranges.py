@@ -45,6 +45,7 @@ RANGES = {
     "expert.total_timesteps": at_least(1),
     "expert.n_envs": at_least(1),
     "expert.n_episodes": at_least(1),
+    **{f"generator.{key}": rule for key, rule in ALGORITHM.items()},
     "reward.discount_factor": FRACTION,
     "reward.n_members": at_least(2),
     "trainer.total_timesteps": at_least(1),
@@ -55,7 +56,6 @@ RANGES = {
     "trainer.gen_replay_buffer_capacity": at_least(1),
     "trainer.disc_opt_kwargs.lr": POSITIVE,
     "evaluation.n_episodes": at_least(2),
-    **{f"generator.{key}": rule for key, rule in ALGORITHM.items()},
     **{f"expert.algorithm.{key}": rule for key, rule in ALGORITHM.items()},
 }
 

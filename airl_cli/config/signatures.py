@@ -4,6 +4,7 @@ Derived from the signatures, so it covers classes of the user's own as well as o
 """
 
 import collections.abc
+import importlib
 import inspect
 import types
 import typing
@@ -63,7 +64,7 @@ def _check_node(node: Mapping[str, Any], path: str, extra: Mapping[str, Any]) ->
             guess = did_you_mean(key, hints)
             raise InvalidValueError(
                 f"{path}.{key}: {node['_target_']} takes no argument {key!r}.",
-                guess or f"It takes: {', '.join(sorted(hints))}.",
+                guess or f"It takes: {', '.join(n for n in sorted(hints) if n[0] != '_')}.",
             )
     yield from _check_types(node, f"{path}.", hints)
 
@@ -87,18 +88,26 @@ def _check_types(
 def locate(target: str, path: str) -> Callable[..., Any]:
     """The object with a dotted name.
 
-    Raises:
-        NotFoundError: If it cannot be imported; the message says where the name stands.
-    """
-    from hydra.utils import get_object
+    Args:
+        target: The name.
+        path: Where it stands in the config, for messages.
 
+    Raises:
+        NotFoundError: If it cannot be imported.
+        InvalidTypeError: If it is neither a class nor a function.
+    """
+    found: Any = None
+    name, seen = "", ""
     try:
-        found = get_object(target)
+        for name in target.split("."):
+            seen = f"{seen}.{name}".lstrip(".")
+            is_module = found is None or (inspect.ismodule(found) and not hasattr(found, name))
+            found = importlib.import_module(seen) if is_module else getattr(found, name)
     except Exception as error:  # an import may raise anything
-        reason = str(error).strip().splitlines()[-1]
+        guess = did_you_mean(name, dir(found)) if found is not None else ""
         raise NotFoundError(
-            f"{path}._target_={target} cannot be imported: {reason}",
-            "Check the spelling, and that the package that holds it is installed.",
+            f"{path}._target_={target} cannot be imported: {error}.",
+            guess or "Check the spelling, and that the package that holds it is installed.",
         ) from error
     if not callable(found):
         raise InvalidTypeError(f"{path}._target_={target} is not a class or function.")
@@ -222,8 +231,7 @@ def describe(hint: Any) -> str:
     if inspect.isclass(kind) and issubclass(kind, collections.abc.Mapping):
         return "a mapping"
     if inspect.isclass(kind) and (kind is tuple or _is_collection(kind)):
-        inner = f" of {describe(arguments[0])}" if arguments else ""
-        return f"a list{inner}".replace("of a ", "of ")
+        return f"a list, each item {describe(arguments[0])}" if arguments else "a list"
     return str(getattr(hint, "__name__", hint))
 
 

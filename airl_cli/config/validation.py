@@ -12,27 +12,31 @@ from airl_cli.config.signatures import check_signatures
 from airl_cli.errors import InvalidValueError
 
 # What commands read themselves, besides what a `_target_` takes: by node, with type hints.
-OWN_KEYS: Mapping[str, Mapping[str, Any]] = {
-    "": {
-        "seed": int | None,
-        "device": str,
-        "torch_threads": int | None,
-        "verbose": bool,
-        "run": str,
-    },
+OwnKeys = Mapping[str, Mapping[str, Any]]
+
+TRAIN_KEYS: OwnKeys = {
+    "": {"seed": int, "device": str, "torch_threads": int | None, "verbose": bool},
     "trainer": {"total_timesteps": int},
     "evaluation": {"n_episodes": int, "deterministic": bool},
 }
+EVALUATE_KEYS: OwnKeys = {
+    "": {**TRAIN_KEYS[""], "run": str, "seed": int | None},
+    "evaluation": {"n_episodes": int | None, "deterministic": bool | None},
+}
 
 
-def validated(cfg: DictConfig) -> dict[str, Any]:
+def validated(cfg: DictConfig, own_keys: OwnKeys) -> dict[str, Any]:
     """The config as plain, resolved containers, with every key, type and range checked.
+
+    Args:
+        cfg: The composed config.
+        own_keys: The keys that the command reads itself.
 
     Raises:
         AirlError: For the first mistake; the message names the key as one would type it.
     """
     config = plain(cfg)
-    for whole in check_signatures(config, OWN_KEYS):
+    for whole in check_signatures(config, own_keys):
         parent, _, key = whole.path.rpartition(".")
         node = config
         for part in parent.split(".") if parent else ():

@@ -1,0 +1,67 @@
+"""What the tests of every part share."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from airl_cli import cli
+from support.cli import Airl, Outcome
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_torch_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def expert_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for all tests and all xdist workers: the smoke expert is trained once."""
+    base = tmp_path_factory.getbasetemp()
+    in_worker = base.name.startswith("popen")
+    return (base.parent if in_worker else base) / "experts"
+
+
+@pytest.fixture
+def root_logger() -> Iterator[None]:
+    """Hydra configures the root logger per job; the next test gets it back as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
+    root.handlers[:], root.level = handlers, level
+
+
+@pytest.fixture
+def airl(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    root_logger: None,
+) -> Airl:
+    """Runs `airl ...` in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*arguments: str) -> Outcome:
+        capsys.readouterr()
+        code = cli.main(arguments)
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def smoke(airl: Airl, expert_cache: Path) -> Airl:
+    """Runs `airl train experiment=smoke ...` with the shared expert."""
+
+    def run(*arguments: str) -> Outcome:
+        return airl("train", "experiment=smoke", f"expert.cache_dir={expert_cache}", *arguments)
+
+    return run
