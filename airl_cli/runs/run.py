@@ -265,7 +265,8 @@ class Run:
         if self._snapshot is None:
             return "no round was completed"
         folder = self._snapshot.save(self.path)
-        return f"the weights after {self._snapshot.rounds} rounds are in {folder}"
+        rounds = self._snapshot.rounds
+        return f"the weights after {rounds} {'round' if rounds == 1 else 'rounds'} are in {folder}"
 
     def _write_status(self, status: str, reason: str = "", **more: Any) -> None:
         write_json(

@@ -101,7 +101,7 @@ def test_a_crash_keeps_the_last_complete_rounds_weights_and_the_reason(
     assert written["reason"] == "RuntimeError: out of luck"
     assert "test_run.py" in written["traceback"]
     assert weights(tmp_path / "run", "1") == 1.0
-    assert "the weights after 1 rounds are in" in caplog.text
+    assert "the weights after 1 round are in" in caplog.text
     assert not (tmp_path / "run" / "result.json").exists()
 
 
