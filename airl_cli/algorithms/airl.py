@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from airl_cli.algorithms.adversarial import AdversarialTrainer
 from airl_cli.algorithms.batch import TransitionBatch
-from airl_cli.algorithms.log_prob import action_log_prob, check_has_log_prob
+from airl_cli.algorithms.log_prob import check_has_log_prob
 from airl_cli.algorithms.samples import Demonstrations
 from airl_cli.rewards.base import RewardNet, unwrapped
 
@@ -86,15 +85,12 @@ class AIRL(AdversarialTrainer):
 
     def log_prob(self, batch: TransitionBatch) -> th.Tensor:
         """Log pi(a|s) (batch,) of the current policy, for the action that reached the env."""
-        self.policy.set_training_mode(False)
-        batch = batch.to(self.gen_algo.device)
-        with th.no_grad():
-            return action_log_prob(self.policy, batch.obs, batch.acts)
+        return self.generator.log_prob(batch)
 
     def generator_reward(self, batch: TransitionBatch) -> np.ndarray:
-        """`f(s, a, s') - w log pi(a|s)` (n,); without the second term off-policy."""
+        """`f(s, a, s') - w log pi(a|s)` (n,), for on-policy generators."""
         rewards = super().generator_reward(batch)
-        if self.log_prob_weight == 0 or not isinstance(self.gen_algo, OnPolicyAlgorithm):
+        if self.log_prob_weight == 0:
             return rewards
         return rewards - self.log_prob_weight * self.log_prob(batch).cpu().numpy()
 

@@ -3,34 +3,11 @@
 from __future__ import annotations
 
 from gymnasium import spaces
-from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
-from airl_cli.errors import InvalidTypeError, InvalidValueError
+from airl_cli.algorithms.batch import TransitionBatch
+from airl_cli.errors import InvalidValueError
 from airl_cli.rewards.base import RewardNet, check_supported_space
-
-
-def check_generator(gen_algo: BaseAlgorithm) -> None:
-    """Refuses algorithms whose buffers cannot be priced.
-
-    Raises:
-        InvalidTypeError: Neither on-policy nor off-policy, or an n-step replay buffer.
-    """
-    if not isinstance(gen_algo, OnPolicyAlgorithm | OffPolicyAlgorithm):
-        raise InvalidTypeError(
-            f"{type(gen_algo).__name__} is no Stable-Baselines3 algorithm with a rollout or "
-            "replay buffer.",
-            "Use an on-policy (PPO, A2C, TRPO) or off-policy (SAC, TQC) algorithm.",
-        )
-    replay = getattr(gen_algo, "replay_buffer", None)
-    if getattr(replay, "n_steps", 1) > 1:
-        raise InvalidTypeError(
-            f"{type(gen_algo).__name__} sums rewards over {replay.n_steps} steps when it "  # type: ignore[union-attr]
-            "stores them; the learned reward is known only when they are drawn.",
-            "Set generator.n_steps=1.",
-        )
 
 
 def check_minibatch_size(batch_size: int, minibatch_size: int | None) -> int:
@@ -54,7 +31,7 @@ def check_minibatch_size(batch_size: int, minibatch_size: int | None) -> int:
     return size
 
 
-def check_spaces(venv: VecEnv, gen_algo: BaseAlgorithm, reward_net: RewardNet) -> None:
+def check_spaces(venv: VecEnv, reward_net: RewardNet) -> None:
     """Refuses spaces that cannot be handled, and a reward net made for another environment.
 
     Raises:
@@ -70,4 +47,20 @@ def check_spaces(venv: VecEnv, gen_algo: BaseAlgorithm, reward_net: RewardNet) -
             raise InvalidValueError(
                 f"the reward net was made for the {name} {theirs}; the environment has {ours}.",
                 "Build it with the environment's spaces.",
+            )
+
+
+def check_shapes(batch: TransitionBatch, venv: VecEnv) -> None:
+    """Refuses demonstrations that are not of this environment.
+
+    Raises:
+        InvalidValueError: Naming the field, its shape and the space.
+    """
+    pairs = (("obs", batch.obs, venv.observation_space), ("acts", batch.acts, venv.action_space))
+    for name, values, space in pairs:
+        if tuple(values.shape[1:]) != space.shape:
+            raise InvalidValueError(
+                f"the demonstrations' {name} have shape {tuple(values.shape[1:])}; the "
+                f"environment's space is {space}.",
+                "Give demonstrations of this environment.",
             )

@@ -81,7 +81,7 @@ def test_off_policy_rounds_are_one_step_of_every_environment(make_trainer) -> No
 def test_each_round_updates_the_discriminator_as_often_as_asked(make_trainer) -> None:
     game = make_trainer(n_disc_updates_per_round=3, n_disc_updates_before_pricing=2)
     game.train(160)
-    assert game._disc_step == 2 * (3 + 2)
+    assert game.n_disc_updates == 2 * (3 + 2)
 
 
 def test_stats_tell_the_true_return_of_the_finished_episodes(make_trainer) -> None:
@@ -296,10 +296,10 @@ def test_off_policy_pricing_unscales_actions() -> None:
 def test_scaling_divides_the_whole_generator_reward(make_trainer) -> None:
     game = make_trainer(normalize_gen_reward=True)
     rewards = np.random.default_rng(0).normal(3.0, 5.0, (50, 4)).astype(np.float32)
-    scaled = game.reward_scale(rewards)
-    np.testing.assert_allclose(scaled * game.reward_scale.scale, rewards, rtol=1e-5)
+    scaled = game.generator.scale(rewards)
+    np.testing.assert_allclose(scaled * game.generator.scale.scale, rewards, rtol=1e-5)
     assert scaled.std() == pytest.approx(1.0, rel=1e-5)
-    assert game.reward_scale.scale == pytest.approx(rewards.std(), rel=1e-5)
+    assert game.generator.scale.scale == pytest.approx(rewards.std(), rel=1e-5)
 
 
 def test_updates_before_pricing_see_the_new_rollout_and_change_its_price(make_trainer) -> None:
@@ -429,7 +429,7 @@ def test_a_second_trainer_takes_the_generator_over(make_trainer) -> None:
     before = weights(first.reward_net)
     second.train(80)
     assert same(before, weights(first.reward_net))
-    assert first._disc_step == 2 and second._disc_step == 2
+    assert first.n_disc_updates == 2 and second.n_disc_updates == 2
 
 
 def test_venv_train_pays_the_learned_reward_to_whoever_steps_it(make_trainer) -> None:
@@ -517,7 +517,7 @@ def test_nan_stops_with_round_and_quantity_and_keeps_the_last_good_weights(
         good[0].update(weights(game.policy))
         good[1].update(weights(game.reward_net))
         if quantity == "learned reward":
-            game.generator_reward = lambda batch: np.full(len(batch), np.nan)  # type: ignore[method-assign]
+            game.generator._reward = lambda batch: np.full(len(batch), np.nan)
         elif quantity == "discriminator loss":
             game.logits_expert_is_high = lambda *_: game.reward_net(*_[:4]) * math.nan  # type: ignore[method-assign]
         else:

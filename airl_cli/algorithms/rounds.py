@@ -1,0 +1,228 @@
+"""Training in rounds: what every trainer here shares, whatever its generator is paid."""
+
+from __future__ import annotations
+
+import abc
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.vec_env import VecEnv
+from torch import nn
+
+from airl_cli.algorithms.batch import TransitionBatch
+from airl_cli.algorithms.generator import Generator, check_generator
+from airl_cli.algorithms.health import Snapshot
+from airl_cli.algorithms.recording import EpisodeSums, RecordingVecEnv, Rollout
+from airl_cli.algorithms.scaling import RewardScale
+from airl_cli.algorithms.schedule import overall_progress
+from airl_cli.envs.horizon import check_fixed_horizon
+from airl_cli.errors import InvalidValueError, NonFiniteError
+from airl_cli.rewards.base import RewardNet
+
+
+class RoundTrainer(abc.ABC):
+    """Trains a generator on a reward, round by round.
+
+    Args:
+        venv: Environment to train in.
+        gen_algo: Stable-Baselines3 algorithm; its environment and logger are replaced.
+        log_dir: Where logs go when no logger is given.
+        gen_train_timesteps: Environment steps per round. None: `n_envs * n_steps` on-policy,
+            `n_envs` off-policy.
+        custom_logger: Where to record; None makes one that keeps silent.
+        use_env_reward: Train on the environment's own reward.
+        allow_variable_horizon: Accept episodes of different length.
+        normalize_gen_reward: Divide on-policy rewards by their running standard deviation.
+
+    Attributes:
+        stats: Figures of the newest round, see `train`.
+    """
+
+    def __init__(
+        self,
+        *,
+        venv: VecEnv,
+        gen_algo: BaseAlgorithm,
+        log_dir: str | Path = "output/",
+        gen_train_timesteps: int | None = None,
+        custom_logger: Logger | None = None,
+        use_env_reward: bool = False,
+        allow_variable_horizon: bool = False,
+        normalize_gen_reward: bool = False,
+    ) -> None:
+        check_generator(gen_algo)
+        self.venv = venv
+        self.gen_algo = gen_algo
+        self.allow_variable_horizon = allow_variable_horizon
+        self.generator = Generator(
+            gen_algo,
+            venv,
+            reward=self.generator_reward,
+            replay_reward=self.replay_reward,
+            observe=self._observe,
+            before_pricing=self._before_pricing,
+            scale=RewardScale(normalize_gen_reward),
+            use_env_reward=use_env_reward,
+        )
+        self.gen_train_timesteps = gen_train_timesteps or self.generator.round_size
+        self.stats: dict[str, float] = {}
+        self._sums = {name: EpisodeSums(venv.num_envs) for name in ("length", "true", "learned")}
+        self._finished: dict[str, list[float]] = {name: [] for name in self._sums}
+        self._logger = custom_logger or Logger(str(log_dir), [])
+        gen_algo.set_logger(self._logger)
+
+    # -- what the trainers differ in -----------------------------------------------------------
+
+    @property
+    @abc.abstractmethod
+    def reward_train(self) -> RewardNet:
+        """The net that trains the generator."""
+
+    @property
+    def trained_modules(self) -> Mapping[str, nn.Module]:
+        """Everything whose weights a round changes."""
+        return {"generator": self.policy}
+
+    def generator_reward(self, batch: TransitionBatch) -> np.ndarray:
+        """What an on-policy generator is paid for the transitions (n,), before scaling."""
+        return self.reward_train.predict_processed(*(x.cpu().numpy() for x in batch))
+
+    def replay_reward(self, batch: TransitionBatch) -> np.ndarray:
+        """What an off-policy generator is paid for replayed transitions (n,)."""
+        return self.reward_train.predict_processed(*(x.cpu().numpy() for x in batch))
+
+    def _after_generator(self) -> Mapping[str, float]:
+        """What a round does when the generator is trained; gives figures for `stats`."""
+        return {}
+
+    def _before_pricing(self) -> None:  # noqa: B027 - a hook, not a duty
+        """What happens when an on-policy rollout is complete and not yet paid."""
+
+    # -- members that users know ---------------------------------------------------------------
+
+    @property
+    def policy(self) -> BasePolicy:
+        """The policy in training."""
+        return self.gen_algo.policy
+
+    @property
+    def venv_wrapped(self) -> RecordingVecEnv:
+        """`venv`, recorded."""
+        return self.generator.venv_wrapped
+
+    @property
+    def venv_train(self) -> VecEnv:
+        """`venv` with the reward that the generator is trained on."""
+        return self.generator.venv_train
+
+    @property
+    def logger(self) -> Logger:
+        """Where everything is recorded, shared with the generator."""
+        return self._logger
+
+    @logger.setter
+    def logger(self, logger: Logger) -> None:
+        self._logger = logger
+        self.gen_algo.set_logger(logger)
+
+    # -- training ------------------------------------------------------------------------------
+
+    def train(self, total_timesteps: int, callback: Callable[[int], None] | None = None) -> None:
+        """Trains round by round.
+
+        After every round `stats` holds its figures (returns are those of the episodes that ended
+        in it, NaN where none did), the logger is dumped, and `callback(round)` is called.
+
+        Args:
+            total_timesteps: Environment steps in all; stops before a round would pass it.
+            callback: Called with 0, 1, ... after each round.
+
+        Raises:
+            InvalidValueError: Not enough steps for one round.
+            NonFiniteError: NaN or infinity in a loss, a reward or a weight; all nets then hold
+                the weights from before that round.
+        """
+        n_rounds = total_timesteps // self.gen_train_timesteps
+        if n_rounds < 1:
+            raise InvalidValueError(
+                f"total_timesteps={total_timesteps} is not enough for one round of "
+                f"{self.gen_train_timesteps} steps.",
+                f"Set trainer.total_timesteps to at least {self.gen_train_timesteps}.",
+            )
+        with overall_progress(self.gen_algo, n_rounds * self.gen_train_timesteps):
+            for number in range(n_rounds):
+                self._train_round(number)
+                if callback is not None:
+                    callback(number)
+
+    def train_gen(
+        self, total_timesteps: int | None = None, learn_kwargs: Mapping[str, Any] | None = None
+    ) -> None:
+        """Trains the generator, and keeps its samples.
+
+        Args:
+            total_timesteps: Environment steps; None: `gen_train_timesteps`.
+            learn_kwargs: For the algorithm's `learn`.
+
+        Raises:
+            NonFiniteError: NaN or infinity in a reward, an observation or a weight.
+            InvalidValueError: Episodes of different length, unless allowed.
+        """
+        steps = self.gen_train_timesteps if total_timesteps is None else total_timesteps
+        self.generator.learn(steps, learn_kwargs)
+
+    def _train_round(self, number: int) -> None:
+        started = time.perf_counter()
+        last_good = Snapshot(**self.trained_modules)
+        try:
+            self.train_gen(self.gen_train_timesteps)
+            more = self._after_generator()
+        except NonFiniteError as error:
+            last_good.restore()
+            error.add_round(number)
+            raise
+        self._summarise(number, more, time.perf_counter() - started)
+
+    def _observe(self, rollout: Rollout, batch: TransitionBatch) -> None:
+        """Counts the episodes of a rollout (steps, n_envs), given as transitions too."""
+        learned = self.reward_train.predict(*(x.numpy() for x in batch)).reshape(rollout.shape)
+        values = {"length": np.ones(rollout.shape), "true": rollout.rewards, "learned": learned}
+        for name, sums in self._sums.items():
+            self._finished[name] += sums.add(values[name], rollout.ends)
+        check_fixed_horizon(
+            self._finished["length"],
+            allow_variable_horizon=self.allow_variable_horizon,
+            what="the generator's episodes",
+        )
+
+    def _summarise(self, number: int, more: Mapping[str, float], seconds: float) -> None:
+        rollout_stats = {
+            "true_return_mean": _mean(self._finished["true"]),
+            "learned_return_mean": _mean(self._finished["learned"]),
+            "reward_scale": self.generator.scale.scale,
+        }
+        self.stats = {
+            "round": float(number),
+            "env_steps": float(self.gen_algo.num_timesteps),
+            "steps_per_second": self.gen_train_timesteps / seconds,
+            **rollout_stats,
+            **more,
+        }
+        for name, value in rollout_stats.items():
+            self.logger.record(f"rollout/{name}", value)
+        self.logger.record("time/steps_per_second", self.stats["steps_per_second"])
+        self.logger.dump(step=self.gen_algo.num_timesteps)
+        last_length = self._finished["length"][-1:]
+        self._finished = {name: [] for name in self._finished}
+        self._finished["length"] += last_length  # so that the next round is compared with it
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else math.nan
