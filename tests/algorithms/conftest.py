@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch as th
 from stable_baselines3 import A2C, PPO
-from support.line import line_demonstrations, line_venv
 
 from airl_cli.algorithms import AIRL
 from airl_cli.rewards import BasicShapedRewardNet
+from support.line import line_demonstrations, line_venv
 
 MakeTrainer = Callable[..., AIRL]
 

@@ -10,7 +10,6 @@ from sb3_contrib import TRPO
 from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.utils import LinearSchedule
-from support.line import Line, line_demonstrations, line_venv
 
 from airl_cli import AIRL, GAIL
 from airl_cli.algorithms.adversarial import AdversarialTrainer
@@ -18,6 +17,7 @@ from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.recording import LearnedRewardVecEnv
 from airl_cli.errors import InvalidTypeError, InvalidValueError, NonFiniteError
 from airl_cli.rewards import BasicRewardNet, BasicShapedRewardNet, RunningNorm, ShapedRewardNet
+from support.line import Line, line_demonstrations, line_venv
 
 FLOATS = {
     "disc_loss",
@@ -103,7 +103,7 @@ def test_stats_tell_the_true_return_of_the_finished_episodes(make_trainer) -> No
     game.train(80)
     assert game.stats["true_return_mean"] == pytest.approx(np.mean(returns), rel=1e-5)
     assert game.stats["env_steps"] == 80 and game.stats["round"] == 0
-    assert FLOATS <= set(game.stats)
+    assert set(game.stats) >= FLOATS
 
 
 def test_everything_is_logged_once_a_round(make_trainer, tmp_path) -> None:

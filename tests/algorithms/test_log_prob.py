@@ -4,7 +4,6 @@ import torch as th
 from gymnasium import spaces
 from sb3_contrib import TQC, TRPO, CrossQ, RecurrentPPO
 from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
-from support.line import line_venv
 
 from airl_cli.algorithms.log_prob import (
     action_log_prob,
@@ -12,6 +11,7 @@ from airl_cli.algorithms.log_prob import (
     check_has_log_prob,
     squashed_log_density,
 )
+from support.line import line_venv
 
 LOW, HIGH = th.tensor([-1.0]), th.tensor([2.0])
 

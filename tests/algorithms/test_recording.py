@@ -1,7 +1,7 @@
 import numpy as np
-from support.line import line_venv
 
 from airl_cli.algorithms.recording import EpisodeSums, LearnedRewardVecEnv, RecordingVecEnv
+from support.line import line_venv
 
 
 def recorded(steps: int, **env):

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 import torch as th
-from support.line import line_demonstrations
 from torch.utils.data import DataLoader
 
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.samples import GeneratorBuffer, demonstration_sampler
 from airl_cli.data import rollout
 from airl_cli.errors import InvalidTypeError, InvalidValueError
+from support.line import line_demonstrations
 
 CPU = th.device("cpu")
 
