@@ -1,7 +1,8 @@
-"""Adversarial imitation: AIRL, GAIL, and the trainer that both are."""
+"""Adversarial imitation: AIRL, GAIL, the trainer that both are, and training on a given reward."""
 
 from airl_cli.algorithms.adversarial import AdversarialTrainer
 from airl_cli.algorithms.airl import AIRL
 from airl_cli.algorithms.gail import GAIL
+from airl_cli.algorithms.reoptimize import RewardTrainer
 
-__all__ = ["AIRL", "GAIL", "AdversarialTrainer"]
+__all__ = ["AIRL", "GAIL", "AdversarialTrainer", "RewardTrainer"]

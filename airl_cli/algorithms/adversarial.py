@@ -19,6 +19,7 @@ from airl_cli.algorithms.checks import check_minibatch_size, check_shapes, check
 from airl_cli.algorithms.discriminator import accumulate_gradients, discriminator_stats
 from airl_cli.algorithms.health import require_finite
 from airl_cli.algorithms.recording import Rollout
+from airl_cli.algorithms.regularization import gradient_penalty, parameter_groups
 from airl_cli.algorithms.rounds import RoundTrainer
 from airl_cli.algorithms.samples import (
     ArraySampler,
@@ -70,6 +71,9 @@ class AdversarialTrainer(RoundTrainer):
         normalize_gen_reward: Divide the generator's whole reward by its running standard
             deviation. On-policy generators only: off-policy ones balance it with an entropy of
             their own.
+        base_opt_kwargs: Optimiser settings of the base reward alone (`weight_decay`, `lr`, ...),
+            so that the potential takes the blame for what only the generator visits.
+        base_gradient_penalty: Weight of `gradient_penalty` on the base reward in the loss.
         rng: Source of the sampling; None: seeded from torch's generator.
 
     Attributes:
@@ -103,6 +107,8 @@ class AdversarialTrainer(RoundTrainer):
         allow_variable_horizon: bool = False,
         n_disc_updates_before_pricing: int = 0,
         normalize_gen_reward: bool = False,
+        base_opt_kwargs: Mapping[str, Any] | None = None,
+        base_gradient_penalty: float = 0.0,
         rng: np.random.Generator | None = None,
     ) -> None:
         self.demo_batch_size = demo_batch_size
@@ -123,7 +129,9 @@ class AdversarialTrainer(RoundTrainer):
             normalize_gen_reward=normalize_gen_reward,
         )
         self.set_demonstrations(demonstrations)
-        self.disc_opt = disc_opt_cls(self.reward_net.parameters(), **(disc_opt_kwargs or {}))
+        groups = parameter_groups(self.reward_net, base_opt_kwargs)
+        self.disc_opt = disc_opt_cls(groups, **(disc_opt_kwargs or {}))
+        self.base_gradient_penalty = base_gradient_penalty
         capacity = gen_replay_buffer_capacity
         self.gen_replay_buffer = GeneratorBuffer(
             self.gen_train_timesteps if capacity is None else capacity, self.rng
@@ -159,6 +167,11 @@ class AdversarialTrainer(RoundTrainer):
 
     @property
     @abc.abstractmethod
+    def reward_train(self) -> RewardNet:
+        """The net that trains the generator."""
+
+    @property
+    @abc.abstractmethod
     def reward_test(self) -> RewardNet:
         """The net to use after training."""
 
@@ -166,6 +179,23 @@ class AdversarialTrainer(RoundTrainer):
         """Log pi(a|s) (batch,) where the algorithm needs it; None elsewhere."""
         del batch
         return None
+
+    # -- the generator's reward ----------------------------------------------------------------
+
+    def learned_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
+        """`reward_train` as it is (n,).
+
+        Args:
+            batch: Transitions (n).
+            env_rewards: Of no concern here.
+        """
+        del env_rewards
+        return self.reward_train.predict(*(x.cpu().numpy() for x in batch))
+
+    def replay_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
+        """`reward_train` as processed for training (n,), for off-policy generators."""
+        del env_rewards
+        return self.reward_train.predict_processed(*(x.cpu().numpy() for x in batch))
 
     # -- the discriminator ---------------------------------------------------------------------
 
@@ -203,7 +233,12 @@ class AdversarialTrainer(RoundTrainer):
         generated = self._disc_samples(gen_samples, self.gen_replay_buffer, "gen_samples")
         self.disc_opt.zero_grad()
         loss, logits = accumulate_gradients(
-            self.reward_net, self._logits, expert, generated, self.demo_minibatch_size
+            self.reward_net,
+            self._logits,
+            expert,
+            generated,
+            self.demo_minibatch_size,
+            self._penalty if self.base_gradient_penalty > 0 else None,
         )
         require_finite("discriminator loss", loss)
         self.disc_opt.step()
@@ -233,6 +268,9 @@ class AdversarialTrainer(RoundTrainer):
     def _logits(self, batch: TransitionBatch) -> th.Tensor:
         log_prob = self.log_prob(batch)
         return self.logits_expert_is_high(*self.reward_net.preprocess(*batch), log_prob)
+
+    def _penalty(self, batch: TransitionBatch) -> th.Tensor:
+        return self.base_gradient_penalty * gradient_penalty(self.reward_net, batch)
 
     def _disc_samples(
         self, given: TransitionMapping | None, source: Sampler, name: str

@@ -20,6 +20,7 @@ def accumulate_gradients(
     expert: TransitionBatch,
     generated: TransitionBatch,
     minibatch_size: int,
+    penalty: Callable[[TransitionBatch], th.Tensor] | None = None,
 ) -> tuple[float, th.Tensor]:
     """Adds the gradient of the batch's mean loss to the net's parameters.
 
@@ -33,9 +34,10 @@ def accumulate_gradients(
         expert: Demonstrated transitions.
         generated: As many of the generator's.
         minibatch_size: How many of each are in memory at a time.
+        penalty: From a batch to a scalar that is added to the loss, a mean over the batch.
 
     Returns:
-        The mean loss, and the logits without gradients (2n,), the expert's in front.
+        The mean cross-entropy, and the logits without gradients (2n,), the expert's in front.
     """
     net.train()
     if norm_layers(net):
@@ -48,8 +50,10 @@ def accumulate_gradients(
             logits = logits_of(batch)
             part = F.binary_cross_entropy_with_logits(logits, labels, reduction="sum")
             part = part / (2 * len(expert))
-            part.backward()
             loss += part.item()
+            if penalty is not None:
+                part = part + penalty(batch) * (len(batch) / (2 * len(expert)))
+            part.backward()
             own, other = logits.detach().chunk(2)
             logits_expert.append(own)
             logits_generated.append(other)

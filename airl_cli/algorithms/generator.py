@@ -18,13 +18,13 @@ from stable_baselines3.common.vec_env import VecEnv
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.health import require_finite
 from airl_cli.algorithms.log_prob import action_log_prob
-from airl_cli.algorithms.recording import LearnedRewardVecEnv, RecordingVecEnv, Rollout
+from airl_cli.algorithms.recording import LearnedRewardVecEnv, RecordingVecEnv, Rollout, Step
 from airl_cli.algorithms.scaling import RewardScale
 from airl_cli.errors import InvalidTypeError
 from airl_cli.rewards.relabel import price_rollouts, price_samples, unprice
 
-Reward = Callable[[TransitionBatch], np.ndarray]
-"""From transitions (n) to rewards (n,) float32."""
+Reward = Callable[[TransitionBatch, np.ndarray], np.ndarray]
+"""From transitions (n) and what the environment paid for them (n,) to rewards (n,)."""
 
 
 class Generator:
@@ -150,19 +150,17 @@ class Generator:
     def _price_rollout(self) -> np.ndarray:
         rollout, batch = self._take_rollout()
         self._before_pricing()
-        rewards = self._reward(batch).reshape(rollout.shape)
+        rewards = self._reward(batch, rollout.rewards.ravel()).reshape(rollout.shape)
         require_finite("learned reward", rewards)
         return self.scale(rewards)
 
-    def _price_step(
-        self, obs: np.ndarray, acts: np.ndarray, next_obs: np.ndarray, dones: np.ndarray
-    ) -> np.ndarray:
-        columns = {"obs": obs, "acts": acts, "next_obs": next_obs, "dones": dones}
-        return self._reward(TransitionBatch.of(columns))
+    def _price_step(self, step: Step) -> np.ndarray:
+        columns = {"obs": step.obs, "acts": step.acts, "next_obs": step.next_obs}
+        return self._reward(TransitionBatch.of({**columns, "dones": step.dones}), step.rewards)
 
     def _price_samples(self, samples: ReplayBufferSamples) -> th.Tensor:
         batch = env_transitions(samples, self.venv)
-        rewards = self._replay_reward(batch)
+        rewards = self._replay_reward(batch, samples.rewards.squeeze(-1).cpu().numpy())
         require_finite("learned reward", rewards)
         return th.as_tensor(rewards, device=samples.rewards.device).unsqueeze(-1)
 

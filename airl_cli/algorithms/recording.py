@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
-StepReward = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+class Step(NamedTuple):
+    """One step of all environments; fields as in `Rollout`, without the first axis."""
+
+    obs: np.ndarray
+    acts: np.ndarray
+    next_obs: np.ndarray
+    dones: np.ndarray
+    ends: np.ndarray
+    rewards: np.ndarray
 
 
 @dataclass
@@ -52,13 +62,16 @@ class RecordingVecEnv(VecEnvWrapper):
 
     Args:
         venv: The environment to record.
+
+    Attributes:
+        steps: What was recorded since the last `pop`.
     """
 
     def __init__(self, venv: VecEnv) -> None:
         super().__init__(venv)
         self._obs: np.ndarray | None = None
         self._acts: np.ndarray | None = None
-        self._steps: list[tuple[np.ndarray, ...]] = []
+        self.steps: list[Step] = []
 
     def reset(self) -> np.ndarray:
         """Starts new episodes; what was recorded stays."""
@@ -82,12 +95,12 @@ class RecordingVecEnv(VecEnvWrapper):
             for i in np.flatnonzero(ends):
                 next_obs[i] = infos[i]["terminal_observation"]
                 dones[i] = not infos[i].get("TimeLimit.truncated", False)
-        self._steps.append((self._obs, self._acts, next_obs, dones, ends, rewards))
+        self.steps.append(Step(self._obs, self._acts, next_obs, dones, ends, rewards))
         self._obs = obs
         return obs, rewards, ends, infos
 
     def __len__(self) -> int:
-        return len(self._steps)
+        return len(self.steps)
 
     def last_observation(self) -> np.ndarray | None:
         """What the environments showed last (n_envs, *observation shape)."""
@@ -95,8 +108,8 @@ class RecordingVecEnv(VecEnvWrapper):
 
     def pop(self) -> Rollout:
         """Everything recorded since the last call; at least one step must have been."""
-        columns = [np.stack(column) for column in zip(*self._steps, strict=True)]
-        self._steps.clear()
+        columns = [np.stack(column) for column in zip(*self.steps, strict=True)]
+        self.steps.clear()
         return Rollout(*columns)
 
 
@@ -105,14 +118,14 @@ class LearnedRewardVecEnv(VecEnvWrapper):
 
     Args:
         venv: A recorder around the environment.
-        price: From batches of (s, a, s', terminal) to rewards (n_envs,).
+        price: From a step to rewards (n_envs,).
 
     Attributes:
         deferred: While True, every step pays zero, because the buffer that the steps go to is
             priced as a whole later.
     """
 
-    def __init__(self, venv: RecordingVecEnv, price: StepReward) -> None:
+    def __init__(self, venv: RecordingVecEnv, price: Callable[[Step], np.ndarray]) -> None:
         super().__init__(venv)
         self._price = price
         self.deferred = False
@@ -128,8 +141,7 @@ class LearnedRewardVecEnv(VecEnvWrapper):
             return obs, np.zeros_like(rewards), ends, infos
         recorder = self.venv
         assert isinstance(recorder, RecordingVecEnv)
-        before, acts, after, dones = recorder._steps[-1][:4]
-        return obs, self._price(before, acts, after, dones), ends, infos
+        return obs, self._price(recorder.steps[-1]), ends, infos
 
 
 @dataclass

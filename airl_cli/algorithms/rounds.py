@@ -24,7 +24,6 @@ from airl_cli.algorithms.scaling import RewardScale
 from airl_cli.algorithms.schedule import overall_progress
 from airl_cli.envs.horizon import check_fixed_horizon
 from airl_cli.errors import InvalidValueError, NonFiniteError
-from airl_cli.rewards.base import RewardNet
 
 
 class RoundTrainer(abc.ABC):
@@ -80,23 +79,38 @@ class RoundTrainer(abc.ABC):
 
     # -- what the trainers differ in -----------------------------------------------------------
 
-    @property
     @abc.abstractmethod
-    def reward_train(self) -> RewardNet:
-        """The net that trains the generator."""
+    def learned_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
+        """The reward itself, without what a generator is paid beside it.
+
+        Args:
+            batch: Transitions (n).
+            env_rewards: What the environment paid for them (n,).
+
+        Returns:
+            Rewards (n,).
+        """
 
     @property
     def trained_modules(self) -> Mapping[str, nn.Module]:
         """Everything whose weights a round changes."""
         return {"generator": self.policy}
 
-    def generator_reward(self, batch: TransitionBatch) -> np.ndarray:
-        """What an on-policy generator is paid for the transitions (n,), before scaling."""
-        return self.reward_train.predict_processed(*(x.cpu().numpy() for x in batch))
+    def generator_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
+        """What an on-policy generator is paid for transitions, before scaling.
 
-    def replay_reward(self, batch: TransitionBatch) -> np.ndarray:
-        """What an off-policy generator is paid for replayed transitions (n,)."""
-        return self.reward_train.predict_processed(*(x.cpu().numpy() for x in batch))
+        Args:
+            batch: The transitions (n).
+            env_rewards: What the environment paid for them (n,).
+
+        Returns:
+            Rewards (n,).
+        """
+        return self.replay_reward(batch, env_rewards)
+
+    def replay_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
+        """What an off-policy generator is paid for replayed transitions; arguments as above."""
+        return self.learned_reward(batch, env_rewards)
 
     def _after_generator(self) -> Mapping[str, float]:
         """What a round does when the generator is trained; gives figures for `stats`."""
@@ -192,7 +206,7 @@ class RoundTrainer(abc.ABC):
 
     def _observe(self, rollout: Rollout, batch: TransitionBatch) -> None:
         """Counts the episodes of a rollout (steps, n_envs), given as transitions too."""
-        learned = self.reward_train.predict(*(x.numpy() for x in batch)).reshape(rollout.shape)
+        learned = self.learned_reward(batch, rollout.rewards.ravel()).reshape(rollout.shape)
         values = {"length": np.ones(rollout.shape), "true": rollout.rewards, "learned": learned}
         for name, sums in self._sums.items():
             self._finished[name] += sums.add(values[name], rollout.ends)

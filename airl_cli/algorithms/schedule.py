@@ -1,11 +1,43 @@
-"""Learning-rate schedules that run over the whole training, not over each round."""
+"""Quantities that change over the whole training, not over each round."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from stable_baselines3.common.base_class import BaseAlgorithm
+
+from airl_cli.errors import InvalidValueError
+
+Schedule = Callable[[float], float]
+"""From the share of training that remains (1 to 0) to a value."""
+
+
+class Annealed:
+    """Falls (or rises) geometrically from one value to another, then stays.
+
+    Args:
+        start: Positive value at the start.
+        end: Positive value at the end.
+        fraction: Share of the training after which the end is reached, in (0, 1].
+
+    Raises:
+        InvalidValueError: A value out of range.
+    """
+
+    def __init__(self, start: float, end: float, fraction: float = 1.0) -> None:
+        if not (start > 0 and end > 0 and 0 < fraction <= 1):
+            raise InvalidValueError(
+                f"start={start}, end={end}, fraction={fraction} describe no annealing.",
+                "Give positive values, and a fraction in (0, 1].",
+            )
+        self.start, self.end, self.fraction = start, end, fraction
+
+    def __call__(self, remaining: float) -> float:
+        """The value where `remaining` (1 to 0) of the training is left."""
+        done = min(1.0, (1.0 - remaining) / self.fraction)
+        return math.exp((1 - done) * math.log(self.start) + done * math.log(self.end))
 
 
 @contextmanager

@@ -155,8 +155,10 @@ def test_generator_maximises_reward_minus_weighted_log_pi(make_trainer, weight, 
     batch = flat_rollout(game)
     plain = game.reward_train.predict(*(x.numpy() for x in batch))
     expected = plain - weight * game.log_prob(batch).numpy()
-    np.testing.assert_allclose(game.generator_reward(batch), expected, rtol=1e-5)
-    assert (weight == 0.0) == np.allclose(game.generator_reward(batch), plain)
+    np.testing.assert_allclose(
+        game.generator_reward(batch, np.zeros(len(batch))), expected, rtol=1e-5
+    )
+    assert (weight == 0.0) == np.allclose(game.generator_reward(batch, np.zeros(len(batch))), plain)
 
 
 @pytest.mark.parametrize("terminal_at", [np.inf, 1.0])
@@ -517,7 +519,7 @@ def test_nan_stops_with_round_and_quantity_and_keeps_the_last_good_weights(
         good[0].update(weights(game.policy))
         good[1].update(weights(game.reward_net))
         if quantity == "learned reward":
-            game.generator._reward = lambda batch: np.full(len(batch), np.nan)
+            game.generator._reward = lambda batch, _: np.full(len(batch), np.nan)
         elif quantity == "discriminator loss":
             game.logits_expert_is_high = lambda *_: game.reward_net(*_[:4]) * math.nan  # type: ignore[method-assign]
         else:

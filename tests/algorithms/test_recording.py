@@ -50,7 +50,7 @@ def test_columns_keep_transitions_together() -> None:
 
 def test_the_learned_reward_is_paid_unless_deferred() -> None:
     venv = LearnedRewardVecEnv(
-        RecordingVecEnv(line_venv(n_envs=2)), lambda obs, acts, next_obs, dones: next_obs[:, 0]
+        RecordingVecEnv(line_venv(n_envs=2)), lambda step: step.next_obs[:, 0]
     )
     venv.reset()
     obs, rewards, _, _ = venv.step(np.zeros((2, 1), dtype=np.float32))

@@ -1,0 +1,47 @@
+"""Holding the base reward back, so that the potential explains what it can.
+
+What only the generator ever visited can be told from the demonstrations by `g` or by `h`. A base
+reward that takes the blame there keeps it under other dynamics, where the way may lead through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch as th
+
+from airl_cli.algorithms.batch import TransitionBatch
+from airl_cli.rewards.base import RewardNet, unwrapped
+
+
+def parameter_groups(net: RewardNet, base_kwargs: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Parameters of the base net and of what is around it, for an optimiser.
+
+    Args:
+        net: Perhaps shaped.
+        base_kwargs: Optimiser settings of the base net alone, such as `weight_decay` and `lr`.
+    """
+    base = list(unwrapped(net).parameters())
+    of_base = {id(parameter) for parameter in base}
+    rest = [parameter for parameter in net.parameters() if id(parameter) not in of_base]
+    groups = [{"params": base, **(base_kwargs or {})}]
+    return groups + ([{"params": rest}] if rest else [])
+
+
+def gradient_penalty(net: RewardNet, batch: TransitionBatch) -> th.Tensor:
+    """Mean squared norm of the base reward's gradient in the transition (scalar).
+
+    Zero-centred (Mescheder, Geiger & Nowozin 2018, R1), on the samples of both sides.
+
+    Args:
+        net: Perhaps shaped; only the base counts.
+        batch: Where to measure (n).
+    """
+    base = unwrapped(net)
+    state, action, next_state, done = base.preprocess(*batch)
+    inputs = [x.detach().clone().requires_grad_() for x in (state, action, next_state)]
+    reward = base(*inputs, done).sum()
+    gradients = th.autograd.grad(reward, inputs, create_graph=True, allow_unused=True)
+    used = [gradient.flatten(1) for gradient in gradients if gradient is not None]
+    return th.cat(used, dim=1).square().sum(dim=1).mean()

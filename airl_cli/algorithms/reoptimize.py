@@ -1,0 +1,87 @@
+"""Training a new policy on a reward that stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import VecEnv
+
+from airl_cli.algorithms.batch import TransitionBatch
+from airl_cli.algorithms.checks import check_spaces
+from airl_cli.algorithms.log_prob import check_has_log_prob
+from airl_cli.algorithms.rounds import RoundTrainer
+from airl_cli.algorithms.schedule import Schedule
+from airl_cli.rewards.base import RewardNet
+
+
+class RewardTrainer(RoundTrainer):
+    """Maximises `E[sum_t r(s, a, s') - tau log pi(a|s)]` for a given reward.
+
+    A reward that AIRL recovered makes the demonstrations optimal *with* entropy at the
+    temperature of its training, 1 (Fu, Luo & Levine 2018, section 4 and appendix A), so a policy
+    that is trained on it again should start from that objective. Annealing tau then leaves what
+    the reward alone asks for. The log-probability is that of the action that reaches the
+    environment (`airl_cli.algorithms.log_prob`).
+
+    Args:
+        venv: Environment to train in.
+        gen_algo: Stable-Baselines3 algorithm. Off-policy ones with an entropy of their own (SAC)
+            keep it, and `temperature` is not used.
+        reward_net: The reward, not trained here. None: the environment's own.
+        temperature: tau: a number, or a schedule over the share of training that remains.
+        **kwargs: For `RoundTrainer`.
+
+    Raises:
+        InvalidTypeError: A temperature with a generator that cannot give log-probabilities.
+        InvalidValueError: A reward net for other spaces.
+    """
+
+    def __init__(
+        self,
+        *,
+        venv: VecEnv,
+        gen_algo: BaseAlgorithm,
+        reward_net: RewardNet | None,
+        temperature: float | Schedule = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        if temperature != 0.0:
+            check_has_log_prob(gen_algo)
+        if reward_net is not None:
+            check_spaces(venv, reward_net)
+            reward_net = reward_net.to(gen_algo.device)
+        self.reward_net = reward_net
+        self._temperature = temperature
+        super().__init__(venv=venv, gen_algo=gen_algo, **kwargs)
+
+    @property
+    def temperature(self) -> float:
+        """Tau now."""
+        if callable(self._temperature):
+            return self._temperature(self.gen_algo._current_progress_remaining)
+        return self._temperature
+
+    def learned_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
+        """The given reward of transitions (n,); the environment's where there is none."""
+        if self.reward_net is None:
+            return env_rewards
+        return self.reward_net.predict(*(x.cpu().numpy() for x in batch))
+
+    def generator_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
+        """`r(s, a, s') - tau log pi(a|s)` (n,), for on-policy generators.
+
+        Args:
+            batch: The transitions (n).
+            env_rewards: What the environment paid for them (n,).
+        """
+        rewards = self.learned_reward(batch, env_rewards)
+        tau = self.temperature
+        if tau == 0.0:
+            return rewards
+        return rewards - np.float32(tau) * self.generator.log_prob(batch).cpu().numpy()
+
+    def _after_generator(self) -> Mapping[str, float]:
+        return {"temperature": self.temperature}
