@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec as GymSpec
 
-from airl_cli.errors import InvalidValueError, NotFoundError
+from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
 
-_NAMESPACE_MODULES = {"seals": "seals", "ALE": "ale_py"}
+_NAMESPACE_MODULES = {"airl": "airl_cli.envs", "seals": "seals", "ALE": "ale_py"}
 """Modules whose import registers the ids of a namespace."""
 
 _EXTRAS = {
@@ -82,6 +82,8 @@ def explained_construction(env_id: str, has_kwargs: bool) -> Iterator[None]:
     """
     try:
         yield
+    except AirlError:  # one of our own environments, which says itself what is wrong
+        raise
     except (gym.error.DependencyNotInstalled, ModuleNotFoundError) as error:
         raise NotFoundError(
             f"{env_id!r} needs something that is not installed: {error}",
