@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,16 +25,38 @@ def expert_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return (base.parent if in_worker else base) / "experts"
 
 
-@pytest.fixture
-def root_logger() -> Iterator[None]:
+@contextmanager
+def _root_logger_restored() -> Iterator[None]:
     """Hydra configures the root logger per job; the next test gets it back as it was."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    yield
-    for handler in root.handlers:
-        if handler not in handlers:
-            handler.close()
-    root.handlers[:], root.level = handlers, level
+    try:
+        yield
+    finally:
+        for handler in root.handlers:
+            if handler not in handlers:
+                handler.close()
+        root.handlers[:], root.level = handlers, level
+
+
+@pytest.fixture
+def root_logger() -> Iterator[None]:
+    with _root_logger_restored():
+        yield
+
+
+def _smoke(expert_cache: Path) -> list[str]:
+    cache = f"expert.cache_dir={expert_cache}"
+    return ["train", "experiment=smoke", "evaluation.n_episodes=3", cache]
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory, expert_cache: Path) -> Path:
+    """A finished run of `airl train experiment=smoke`; read it, but copy it to change it."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    with _root_logger_restored():
+        assert cli.main([*_smoke(expert_cache), f"hydra.run.dir={folder}"]) == 0
+    return folder
 
 
 @pytest.fixture
@@ -62,6 +85,6 @@ def smoke(airl: Airl, expert_cache: Path) -> Airl:
     """Runs `airl train experiment=smoke ...` with the shared expert."""
 
     def run(*arguments: str) -> Outcome:
-        return airl("train", "experiment=smoke", f"expert.cache_dir={expert_cache}", *arguments)
+        return airl(*_smoke(expert_cache), *arguments)
 
     return run

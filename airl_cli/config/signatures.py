@@ -110,7 +110,10 @@ def locate(target: str, path: str) -> Callable[..., Any]:
             guess or "Check the spelling, and that the package that holds it is installed.",
         ) from error
     if not callable(found):
-        raise InvalidTypeError(f"{path}._target_={target} is not a class or function.")
+        raise InvalidTypeError(
+            f"{path}._target_={target} is not a class or function.",
+            "Name what should be called to make the object.",
+        )
     return found
 
 

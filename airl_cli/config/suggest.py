@@ -7,18 +7,16 @@ from collections.abc import Iterable
 def nearest(word: str, known: Iterable[str]) -> list[str]:
     """The known names that `word` may have meant, the likeliest first; at most three.
 
-    A dotted key is compared as a whole and by its last part, so that `total_timestep` finds
-    `trainer.total_timesteps`.
+    A dotted key is compared as a whole and then by its last part, another word by the last part
+    alone, so that `total_timestep` finds `trainer.total_timesteps`.
     """
     names = sorted(set(known))
-    leaf = word.rpartition(".")[2]
+    whole = difflib.get_close_matches(word, names, n=1, cutoff=0.7) if "." in word else []
+    if whole:
+        return whole
     leaves = {name.rpartition(".")[2] for name in names}
-    if leaf not in leaves:
-        whole = difflib.get_close_matches(word, names, n=1, cutoff=0.7)
-        if whole:
-            return whole
-        leaf = next(iter(difflib.get_close_matches(leaf, leaves, n=1, cutoff=0.75)), "")
-    return [name for name in names if leaf and name.rpartition(".")[2] == leaf][:3]
+    leaf = difflib.get_close_matches(word.rpartition(".")[2], leaves, n=1, cutoff=0.7)
+    return [name for name in names if leaf and name.rpartition(".")[2] == leaf[0]][:3]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
