@@ -1,0 +1,40 @@
+"""Features extractors for Stable-Baselines3 policies."""
+
+from __future__ import annotations
+
+import torch as th
+from gymnasium import spaces
+from stable_baselines3.common.preprocessing import get_flattened_obs_dim
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from torch import nn
+
+from airl_cli.rewards.layers import BaseNorm, RunningNorm
+
+
+class NormalizedFeatures(BaseFeaturesExtractor):
+    """Flattened observations, normalised by running statistics that travel with the policy.
+
+    Unlike a `VecNormalize` around the environment, they need no file beside the weights, and
+    demonstrations stay what the environment showed.
+
+    Args:
+        observation_space: Of the environment.
+        norm: Class of the normalisation layer, built with the number of features.
+        clip: Bound of the normalised features.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space,
+        norm: type[BaseNorm] = RunningNorm,
+        clip: float = 10.0,
+    ) -> None:
+        size = get_flattened_obs_dim(observation_space)
+        super().__init__(observation_space, features_dim=size)
+        self.flatten = nn.Flatten()
+        self.norm = norm(size)
+        self.clip = clip
+
+    def forward(self, observations: th.Tensor) -> th.Tensor:
+        """Features (batch, features_dim) of preprocessed observations."""
+        return self.norm(self.flatten(observations)).clamp(-self.clip, self.clip)
