@@ -12,33 +12,34 @@ Format, version 1. Members (each a NumPy `.npy`, readable with `np.load`), for `
 | `acts` | (T, *act_shape) | |
 | `rews` | (T,) | left out when unknown |
 
-Members are stored uncompressed, so that they can be memory-mapped. Info dicts are not kept.
+Members are stored uncompressed, so that single rows can be read from a file larger than memory
+(`TrajectoryFile`). The header names the members that belong to the file. Info dicts are not kept.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, overload
 
 import numpy as np
 from gymnasium.spaces import Space
 from numpy.lib import format as npy
 
+from airl_cli.data.npz import Column, member_names, named, read_member
 from airl_cli.data.spaces import describe, space_from_dict, space_to_dict
 from airl_cli.data.types import Trajectory, TrajectoryWithRew
-from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
+from airl_cli.errors import InvalidValueError
 from airl_cli.serialization import atomic_write, to_jsonable
 
 FORMAT = "airl-cli trajectories"
 VERSION = 1
-_HEADER_KEYS = {"format", "version", "observation_space", "action_space", "metadata"}
+_HEADER_KEYS = {"format", "version", "members", "observation_space", "action_space", "metadata"}
+_MEMBERS = ["acts", "lengths", "obs", "terminal"]
 _MAX_HEADER_BYTES = 2**28
 
 
@@ -48,12 +49,14 @@ class Header:
 
     Attributes:
         version: Of the format.
+        members: Names of the arrays in the file, but for the header itself.
         observation_space: Of the environment, if it was saved.
         action_space: Of the environment, if it was saved.
         metadata: What the writer added, such as where the trajectories come from.
     """
 
     version: int
+    members: frozenset[str]
     observation_space: Space[Any] | None
     action_space: Space[Any] | None
     metadata: dict[str, Any]
@@ -81,29 +84,33 @@ def save(
             or `path` cannot be written.
         InvalidTypeError: If a space or the metadata has no JSON form.
     """
-    trajectories = list(trajectories)
-    _check_uniform(trajectories)
-    _check_space(observation_space, trajectories[0].obs, "observations")
-    _check_space(action_space, trajectories[0].acts, "actions")
+    if not isinstance(trajectories, Sequence):
+        trajectories = list(trajectories)
+    # A sequence may read its items from a file: one pass per member, one trajectory at a time.
+    lengths, terminal = _check_uniform(trajectories)
+    first = trajectories[0]
+    _check_space(observation_space, first.obs, "observations")
+    _check_space(action_space, first.acts, "actions")
+    with_rews = isinstance(first, TrajectoryWithRew)
     header = {
         "format": FORMAT,
         "version": VERSION,
+        "members": sorted([*_MEMBERS, *(["rews"] if with_rews else [])]),
         "observation_space": _space_to_json(observation_space),
         "action_space": _space_to_json(action_space),
         "metadata": to_jsonable(metadata or {}),
     }
     encoded = np.frombuffer(json.dumps(header, allow_nan=False).encode(), dtype=np.uint8)
-    lengths = np.array([len(trajectory) for trajectory in trajectories], dtype=np.int64)
-    terminal = np.array([trajectory.terminal for trajectory in trajectories], dtype=bool)
+    total = int(lengths.sum())
     with atomic_write(Path(path)) as file, zipfile.ZipFile(file, "w") as archive:
-        _write_member(archive, "header", [encoded])
-        _write_member(archive, "lengths", [lengths])
-        _write_member(archive, "terminal", [terminal])
-        _write_member(archive, "obs", [t.obs for t in trajectories])
-        _write_member(archive, "acts", [t.acts for t in trajectories])
-        if isinstance(trajectories[0], TrajectoryWithRew):
-            rews = [t.rews for t in trajectories if isinstance(t, TrajectoryWithRew)]
-            _write_member(archive, "rews", rews)
+        _write_member(archive, "header", len(encoded), [encoded])
+        _write_member(archive, "lengths", len(lengths), [lengths])
+        _write_member(archive, "terminal", len(terminal), [terminal])
+        _write_member(archive, "obs", total + len(lengths), (t.obs for t in trajectories))
+        _write_member(archive, "acts", total, (t.acts for t in trajectories))
+        if with_rews:
+            rews = (t.rews for t in trajectories if isinstance(t, TrajectoryWithRew))
+            _write_member(archive, "rews", total, rews)
 
 
 def load(path: str | os.PathLike[str]) -> list[Trajectory]:
@@ -113,17 +120,9 @@ def load(path: str | os.PathLike[str]) -> list[Trajectory]:
         NotFoundError: If there is no such file.
         InvalidValueError: If it is damaged, of another format or of a newer version.
     """
-    with _opened(path) as archive:
-        header = _read_header(archive)
-        lengths, terminal, obs, acts = (
-            _read_member(archive, name) for name in ("lengths", "terminal", "obs", "acts")
-        )
-        rews = _read_member(archive, "rews") if "rews.npy" in archive.namelist() else None
-        _check_arrays(lengths, terminal, obs, acts, rews)
-        trajectories = list(_split(lengths.tolist(), terminal.tolist(), obs, acts, rews))
-        _check_space(header.observation_space, obs, "observations")
-        _check_space(header.action_space, acts, "actions")
-    return trajectories
+    file = TrajectoryFile(path)
+    file.verify()
+    return file.load()
 
 
 def load_header(path: str | os.PathLike[str]) -> Header:
@@ -133,15 +132,145 @@ def load_header(path: str | os.PathLike[str]) -> Header:
         NotFoundError: If there is no such file.
         InvalidValueError: If it is damaged, of another format or of a newer version.
     """
-    with _opened(path) as archive:
+    with named(path), zipfile.ZipFile(path) as archive:
         return _read_header(archive)
 
 
-def _check_uniform(trajectories: Sequence[Trajectory]) -> None:
-    if not trajectories:
+class TrajectoryFile(Sequence[Trajectory]):
+    """The trajectories of a file, read one by one as they are asked for.
+
+    Opening reads the header, the lengths and the terminal flags; `verify` then reads the file
+    through once, a piece at a time, to compare its checksums. The file stays open, and must stay
+    as it is, while the object lives.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        path: The file.
+        header: What it says about itself.
+        lengths: Transitions of each episode (n_episodes,) int64.
+        terminal: Whether each ended in a terminal state (n_episodes,) bool.
+
+    Raises:
+        NotFoundError: If there is no such file.
+        InvalidValueError: If it is damaged, of another format or of a newer version.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        with named(path):
+            with zipfile.ZipFile(path) as archive:
+                self.header = _read_header(archive)
+                self.lengths, self.terminal = (
+                    read_member(archive, name) for name in ("lengths", "terminal")
+                )
+                infos = {name: archive.getinfo(f"{name}.npy") for name in ("obs", "acts")}
+                if "rews" in self.header.members:
+                    infos["rews"] = archive.getinfo("rews.npy")
+            self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - stays open
+            self._columns = {name: Column(self._file, info) for name, info in infos.items()}
+            _check_columns(self.lengths, self.terminal, self._columns)
+            _check_space(self.header.observation_space, self._columns["obs"], "observations")
+            _check_space(self.header.action_space, self._columns["acts"], "actions")
+        self._ends = np.cumsum(self.lengths)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            self._file.close()
+
+    def verify(self) -> None:
+        """Compare the checksums of everything that has not been read yet.
+
+        Raises:
+            InvalidValueError: If a byte has changed.
+        """
+        with named(self.path):
+            for column in self._columns.values():
+                column.verify()
+
+    def load(self) -> list[Trajectory]:
+        """All trajectories; their arrays are parts of few large ones."""
+        whole = {name: column.read(0, len(column)) for name, column in self._columns.items()}
+        return [
+            self._trajectory(i, lambda name, a, b: whole[name][a:b]) for i in range(len(self))
+        ]
+
+    def __len__(self) -> int:
+        """Number of episodes."""
+        return len(self.lengths)
+
+    @overload
+    def __getitem__(self, index: int) -> Trajectory: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Trajectory]: ...
+
+    def __getitem__(self, index: int | slice) -> Trajectory | list[Trajectory]:
+        """The episode with this number, or several."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        number = range(len(self))[index]
+        return self._trajectory(number, lambda name, a, b: self._columns[name].read(a, b))
+
+    def _trajectory(self, number: int, read: Callable[[str, int, int], np.ndarray]) -> Trajectory:
+        stop, length = int(self._ends[number]), int(self.lengths[number])
+        start = stop - length
+        obs = read("obs", start + number, stop + number + 1)  # one more per episode
+        acts, terminal = read("acts", start, stop), bool(self.terminal[number])
+        if "rews" not in self._columns:
+            return Trajectory(obs, acts, None, terminal)
+        return TrajectoryWithRew(obs, acts, None, terminal, read("rews", start, stop))
+
+    @property
+    def n_transitions(self) -> int:
+        """Of all episodes together."""
+        return int(self._ends[-1])
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that `load` would take."""
+        columns = self._columns.values()
+        return sum(int(np.prod(c.shape, dtype=np.int64)) * c.dtype.itemsize for c in columns)
+
+    @property
+    def returns(self) -> np.ndarray:
+        """True returns (n_episodes,) float64; empty where rewards are unknown."""
+        if "rews" not in self._columns:
+            return np.empty(0)
+        starts = self._ends - self.lengths
+        column = self._columns["rews"]
+        pairs = zip(starts.tolist(), self._ends.tolist(), strict=True)
+        return np.array([column.read(a, b).sum(dtype=np.float64) for a, b in pairs])
+
+    def rows(self, index: np.ndarray) -> dict[str, np.ndarray]:
+        """Transitions by their number in the file, only these being read.
+
+        Args:
+            index: Numbers (n,) from 0 to `n_transitions - 1`.
+
+        Returns:
+            `obs`, `acts`, `next_obs` and `dones`, each with n rows.
+        """
+        episode = np.searchsorted(self._ends, index, side="right")
+        pairs = self._columns["obs"].pick(index + episode, width=2)
+        return {
+            "obs": pairs[:, 0],
+            "acts": self._columns["acts"].pick(index)[:, 0],
+            "next_obs": pairs[:, 1],
+            "dones": (index + 1 == self._ends[episode]) & self.terminal[episode],
+        }
+
+
+def _check_uniform(trajectories: Sequence[Trajectory]) -> tuple[np.ndarray, np.ndarray]:
+    """Lengths and terminal flags of trajectories that go together."""
+    if not len(trajectories):
         raise InvalidValueError("there are no trajectories to save.")
     first = trajectories[0]
+    lengths = np.empty(len(trajectories), dtype=np.int64)
+    terminal = np.empty(len(trajectories), dtype=bool)
     for index, trajectory in enumerate(trajectories):
+        lengths[index], terminal[index] = len(trajectory), trajectory.terminal
         if isinstance(trajectory, TrajectoryWithRew) != isinstance(first, TrajectoryWithRew):
             raise InvalidValueError(
                 f"of trajectories 0 and {index} one has rewards and the other has not.",
@@ -155,9 +284,10 @@ def _check_uniform(trajectories: Sequence[Trajectory]) -> None:
                     f"{mine.dtype}, those of trajectory 0 {other.shape[1:]} and {other.dtype}.",
                     "Trajectories in one file must come from the same environment.",
                 )
+    return lengths, terminal
 
 
-def _check_space(space: Space[Any] | None, values: np.ndarray, what: str) -> None:
+def _check_space(space: Space[Any] | None, values: np.ndarray | Column, what: str) -> None:
     if space is not None and space.shape != values.shape[1:]:
         raise InvalidValueError(
             f"{what} of shape {values.shape[1:]} do not fit the space {describe(space)}."
@@ -168,40 +298,26 @@ def _space_to_json(space: Space[Any] | None) -> dict[str, Any] | None:
     return None if space is None else space_to_dict(space)
 
 
-def _write_member(archive: zipfile.ZipFile, name: str, parts: Sequence[np.ndarray]) -> None:
+def _write_member(
+    archive: zipfile.ZipFile, name: str, length: int, parts: Iterable[np.ndarray]
+) -> None:
     # Part by part: the whole may be larger than memory.
-    array_header = {
-        "descr": npy.dtype_to_descr(parts[0].dtype),
-        "fortran_order": False,
-        "shape": (sum(map(len, parts)), *parts[0].shape[1:]),
-    }
     with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-        npy.write_array_header_1_0(file, array_header)
-        for part in parts:
+        for number, part in enumerate(parts):
+            if number == 0:
+                header = {
+                    "descr": npy.dtype_to_descr(part.dtype),
+                    "fortran_order": False,
+                    "shape": (length, *part.shape[1:]),
+                }
+                npy.write_array_header_1_0(file, header)
             file.write(part.tobytes())
-
-
-@contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
-    if not Path(path).is_file():
-        raise NotFoundError(f"there is no trajectory file {path}.", "Check the path.")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
-    except Exception as error:  # zipfile and NumPy raise a dozen kinds on damaged bytes
-        reason = error.problem if isinstance(error, AirlError) else str(error)
-        remedy = error.remedy if isinstance(error, AirlError) else ""
-        raise InvalidValueError(
-            f"{path} is not a usable trajectory file: "
-            f"{reason.rstrip('.') or type(error).__name__}.",
-            remedy or "It is damaged or of another format; write it again with airl-cli.",
-        ) from error
 
 
 def _read_header(archive: zipfile.ZipFile) -> Header:
     if archive.getinfo("header.npy").file_size > _MAX_HEADER_BYTES:
         raise InvalidValueError("its header is too long")
-    data = json.loads(_read_member(archive, "header").tobytes())
+    data = json.loads(read_member(archive, "header").tobytes())
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise InvalidValueError("its header is not one of a trajectory file")
     version = data.get("version")
@@ -214,69 +330,31 @@ def _read_header(archive: zipfile.ZipFile) -> Header:
         )
     if set(data) != _HEADER_KEYS or not isinstance(data["metadata"], dict):
         raise InvalidValueError("its header lacks or has unknown fields")
+    if data["members"] not in (_MEMBERS, sorted([*_MEMBERS, "rews"])):
+        raise InvalidValueError("its header names other members than a trajectory file has")
+    members = frozenset(data["members"])
+    missing = members - member_names(archive)
+    if missing:
+        raise InvalidValueError(f"it lacks {', '.join(sorted(missing))}")
     observation_space, action_space = (
         None if data[name] is None else space_from_dict(data[name])
         for name in ("observation_space", "action_space")
     )
-    return Header(version, observation_space, action_space, data["metadata"])
+    return Header(version, members, observation_space, action_space, data["metadata"])
 
 
-def _read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    info = archive.getinfo(f"{name}.npy")
-    if info.compress_type != zipfile.ZIP_STORED:
-        raise InvalidValueError(f"{name} is compressed")  # a small file could fill the memory
-    with archive.open(info) as file:
-        _check_size(file, name, info.file_size)
-    with archive.open(info) as file:  # zipfile compares the checksum at the end
-        array: np.ndarray = npy.read_array(file, allow_pickle=False)
-    return array
-
-
-def _check_size(file: IO[bytes], name: str, size: int) -> None:
-    """Before memory is set aside: do shape and type fit the bytes that are there?"""
-    if npy.read_magic(file) != (1, 0):
-        raise InvalidValueError(f"{name} is in another version of NumPy's format")
-    shape, fortran_order, dtype = npy.read_array_header_1_0(file)
-    if dtype.kind not in "biuf" or fortran_order or not shape or min(shape) < 0:
-        raise InvalidValueError(f"{name} is no plain array of numbers")
-    if file.tell() + math.prod(shape) * dtype.itemsize != size:
-        raise InvalidValueError(f"{name} does not have the size that its shape says")
-
-
-def _check_arrays(
-    lengths: np.ndarray,
-    terminal: np.ndarray,
-    obs: np.ndarray,
-    acts: np.ndarray,
-    rews: np.ndarray | None,
+def _check_columns(
+    lengths: np.ndarray, terminal: np.ndarray, columns: Mapping[str, Column]
 ) -> None:
     if lengths.dtype != np.int64 or lengths.ndim != 1 or len(lengths) == 0 or lengths.min() < 1:
         raise InvalidValueError("its episode lengths are not positive integers")
     if terminal.dtype != np.bool_ or terminal.shape != lengths.shape:
         raise InvalidValueError("it does not say of each episode whether it ended terminally")
     total = sum(lengths.tolist())  # Python's integers do not overflow
-    for name, array, wanted in (
-        ("obs", obs, total + len(lengths)),
-        ("acts", acts, total),
-        ("rews", rews, total),
-    ):
-        if array is not None and len(array) != wanted:
-            raise InvalidValueError(f"it has {len(array)} {name} instead of {wanted}")
-
-
-def _split(
-    lengths: Sequence[int],
-    terminal: Sequence[bool],
-    obs: np.ndarray,
-    acts: np.ndarray,
-    rews: np.ndarray | None,
-) -> Iterator[Trajectory]:
-    start = 0
-    for index, (length, ended) in enumerate(zip(lengths, terminal, strict=True)):
-        rows = slice(start, start + length)
-        seen = obs[start + index : start + index + length + 1]  # one observation more per episode
-        if rews is None:
-            yield Trajectory(seen, acts[rows], None, ended)
-        else:
-            yield TrajectoryWithRew(seen, acts[rows], None, ended, rews[rows])
-        start += length
+    for name, column in columns.items():
+        wanted = total + len(lengths) if name == "obs" else total
+        if len(column) != wanted:
+            raise InvalidValueError(f"it has {len(column)} {name} instead of {wanted}")
+    rews = columns.get("rews")
+    if rews is not None and (len(rews.shape) != 1 or rews.dtype.kind != "f"):
+        raise InvalidValueError(f"its rews of shape {rews.shape} are not one number per step")
