@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import multiprocessing
-from collections.abc import Callable, Mapping, Sequence
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,12 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec as GymSpec
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
-from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
+from airl_cli.envs.episodes import RepeatableEpisodes
 from airl_cli.envs.registry import explained_construction, find_spec
 from airl_cli.envs.wrappers import cast_observations
-from airl_cli.errors import InvalidValueError
+from airl_cli.errors import InvalidValueError, RunFailedError
 
 EnvWrapper = Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]]
 PostWrapper = Callable[[gym.Env[Any, Any], int], gym.Env[Any, Any]]
@@ -40,8 +43,9 @@ def make_vec_env(
     """Make `n_envs` copies of an environment that are stepped together.
 
     From the inside out: the environment, `wrappers`, SB3's `Monitor` (so that
-    `info["episode"]` holds the return `r` and length `l`), `post_wrappers`, and a cast of float64
-    observations to float32. The same `rng` state gives the same streams, `parallel` or not.
+    `info["episode"]` holds the return `r` and length `l`), `post_wrappers`, a cast of float64
+    observations to float32, and `RepeatableEpisodes`. The same `rng` state gives the same streams,
+    `parallel` or not.
 
     Args:
         env_name: Registered id; `seals/...` and `module:id` are imported by themselves.
@@ -103,20 +107,23 @@ class _Blueprint:
         env = Monitor(env, log)
         for post_wrapper in self.post_wrappers:
             env = post_wrapper(env, index)
-        return cast_observations(env)
+        return RepeatableEpisodes(cast_observations(env))
 
 
 @dataclasses.dataclass(frozen=True)
 class _Builder:
     blueprint: _Blueprint
     index: int
+    in_worker: bool = False
 
     def __call__(self) -> gym.Env[Any, Any]:
+        if self.in_worker:  # Ctrl-C reaches all processes of a terminal; the first one decides
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         return self.blueprint.build(self.index)
 
 
 def _vectorized(blueprint: _Blueprint, n_envs: int, parallel: bool) -> VecEnv:
-    builders = [_Builder(blueprint, index) for index in range(n_envs)]
+    builders = [_Builder(blueprint, index, in_worker=parallel) for index in range(n_envs)]
     if not parallel:
         return DummyVecEnv(list(builders))
     # A worker that fails to build its environment only leaves a broken pipe behind; here the
@@ -129,11 +136,53 @@ def _vectorized(blueprint: _Blueprint, n_envs: int, parallel: bool) -> VecEnv:
 
 
 class _SubprocVecEnv(SubprocVecEnv):
-    """SB3's, with rewards in float32 and infos in a list as `DummyVecEnv` gives them."""
+    """SB3's, but its steps are as `DummyVecEnv` gives them, and a worker may die.
+
+    Rewards are float32, infos a list. A worker that is gone (killed, or its environment raised) is
+    an error that says so, and closing does not wait for it.
+    """
+
+    def step_async(self, actions: np.ndarray) -> None:
+        with self._workers_alive():
+            super().step_async(actions)
 
     def step_wait(self) -> VecEnvStepReturn:
-        obs, rews, dones, infos = super().step_wait()
+        with self._workers_alive():
+            obs, rews, dones, infos = super().step_wait()
         return obs, rews.astype(np.float32), dones, list(infos)
+
+    def reset(self) -> VecEnvObs:
+        with self._workers_alive():
+            return super().reset()
+
+    def env_method(self, *args: Any, **kwargs: Any) -> list[Any]:
+        with self._workers_alive():
+            return super().env_method(*args, **kwargs)
+
+    def close(self) -> None:
+        try:
+            super().close()
+        except (EOFError, OSError):
+            for process in self.processes:
+                process.kill()
+            self.closed = True
+
+    @contextmanager
+    def _workers_alive(self) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, ConnectionError) as error:
+            raise RunFailedError(
+                f"the worker process of {self._dead()} died.",
+                "It was killed (out of memory?), or its environment raised: then its traceback "
+                "stands above. env.vectorization=dummy runs all copies in one process.",
+            ) from error
+
+    def _dead(self) -> str:
+        for process in self.processes:
+            process.join(timeout=0.1)
+        dead = [f"{i} ({p.exitcode})" for i, p in enumerate(self.processes) if not p.is_alive()]
+        return f"environment {', '.join(dead)}" if dead else "an environment"
 
 
 def _seeded(venv: VecEnv, rng: np.random.Generator) -> VecEnv:
