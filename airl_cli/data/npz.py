@@ -199,7 +199,7 @@ class Column:
             raise InvalidValueError(f"the checksum of {self._info.filename} is wrong")
 
     def _fill(self, rows: np.ndarray, position: int) -> None:
-        view = memoryview(rows.reshape(-1).view(np.uint8))
+        view = memoryview(rows.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
         self._file.seek(position)
         while len(view):
             count = self._file.readinto(view)  # type: ignore[attr-defined]

@@ -192,9 +192,7 @@ class TrajectoryFile(Sequence[Trajectory]):
     def load(self) -> list[Trajectory]:
         """All trajectories; their arrays are parts of few large ones."""
         whole = {name: column.read(0, len(column)) for name, column in self._columns.items()}
-        return [
-            self._trajectory(i, lambda name, a, b: whole[name][a:b]) for i in range(len(self))
-        ]
+        return [self._trajectory(i, lambda name, a, b: whole[name][a:b]) for i in range(len(self))]
 
     def __len__(self) -> int:
         """Number of episodes."""

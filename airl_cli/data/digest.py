@@ -1,0 +1,70 @@
+"""SHA-256 of files and folders, and a list of them that folders can carry along.
+
+Folders of other libraries have no checksums of their own: a flipped bit in one of their data files
+would go unnoticed. What this package writes into such a folder besides is `CHECKSUMS`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from airl_cli.errors import InvalidValueError, NotFoundError
+from airl_cli.serialization import read_json, write_json
+
+CHECKSUMS = "airl-checksums.json"
+
+
+def sha256(path: str | Path) -> str:
+    """Of a file's content, or of the names and contents of all files in a folder.
+
+    Raises:
+        NotFoundError: If there is nothing at `path`.
+    """
+    source = Path(path)
+    if source.is_dir():
+        digests = _folder(source)
+        lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()
+    try:
+        with source.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise NotFoundError(f"cannot read {source}: {error.strerror or error}") from error
+
+
+def write_checksums(folder: str | Path) -> None:
+    """Put a list of the folder's files and their SHA-256 beside them."""
+    write_json(Path(folder) / CHECKSUMS, _folder(Path(folder)))
+
+
+def verify_checksums(folder: str | Path) -> bool:
+    """Compare a folder with its list; False if it has none (other programs write none).
+
+    Raises:
+        InvalidValueError: If a file was changed, lost or added.
+    """
+    listed = Path(folder) / CHECKSUMS
+    if not listed.exists():
+        return False
+    expected = read_json(listed)
+    found = _folder(Path(folder))
+    if expected == found:
+        return True
+    names = expected.keys() | found.keys() if isinstance(expected, dict) else {CHECKSUMS}
+    changed = sorted(
+        n for n in names if not isinstance(expected, dict) or expected.get(n) != found.get(n)
+    )
+    raise InvalidValueError(
+        f"{folder} is damaged: {changed[0]} is not what was written.",
+        f"Make it again, or, if it was changed on purpose, remove {CHECKSUMS}.",
+    )
+
+
+def _folder(folder: Path) -> dict[str, str]:
+    # A lock or cache that a library leaves behind when it reads is not part of the data.
+    return {
+        str(path.relative_to(folder)): sha256(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != CHECKSUMS and not path.name.endswith(".lock")
+    }

@@ -1,0 +1,222 @@
+"""Minari datasets: by their id, where Minari keeps them, or by their folder.
+
+Minari keeps `terminations` and `truncations` apart, and so does what is read here: an episode that
+a time limit ended, or that was cut off while it was recorded, is not terminal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Space
+
+from airl_cli.data import checks
+from airl_cli.data.digest import sha256, verify_checksums, write_checksums
+from airl_cli.data.formats.base import Recording, atomic_folder, explained, require
+from airl_cli.data.spaces import space_to_dict
+from airl_cli.data.types import Trajectory, TrajectoryWithRew
+from airl_cli.errors import AirlError, InvalidTypeError, InvalidValueError, NotFoundError
+
+NAME = "minari"
+DESCRIPTION = "a Minari dataset: minari:<id>, or its folder"
+PREFIX = "minari:"
+WHAT = "Minari dataset"
+WHY = "a Minari dataset"
+
+
+def read(path: str) -> Recording:
+    """The episodes of a dataset that is on this machine.
+
+    Args:
+        path: `minari:<id>`, or the dataset's folder (which has a folder `data` in it).
+
+    Raises:
+        NotFoundError: If Minari or the dataset is missing.
+        InvalidTypeError: If it has Dict, Tuple or other spaces without plain arrays.
+        InvalidValueError: If it is damaged.
+    """
+    require("minari", "minari", WHY)
+    from minari.dataset.minari_dataset import MinariDataset
+
+    folder = folder_of(path)
+    if not (folder / "data").is_dir():
+        raise NotFoundError(
+            f"there is no Minari dataset {path}: no folder {folder / 'data'}.",
+            "`minari list local` shows what is there, `minari list remote` what can be had; "
+            "expert=minari expert.download=true downloads.",
+        )
+    verified = verify_checksums(folder)
+    with explained(path, WHAT):
+        _check_metadata(path, folder / "data")
+        dataset = MinariDataset(folder / "data")
+        for name in ("observation_space", "action_space"):
+            _check_space(path, name, getattr(dataset, name))
+        if len(dataset) == 0:
+            raise checks.no_episodes(path)
+        trajectories = [_episode(path, i, e) for i, e in enumerate(dataset.iterate_episodes())]
+    checks.check_uniform(path, trajectories)
+    return Recording(
+        source=path,
+        format=NAME,
+        trajectories=trajectories,
+        observation_space=dataset.observation_space,
+        action_space=dataset.action_space,
+        metadata={"env": dataset.env_spec.id} if dataset.env_spec is not None else {},
+        sha256=sha256(folder),
+        verified=verified,
+    )
+
+
+def write(
+    path: str,
+    trajectories: Sequence[Trajectory],
+    *,
+    observation_space: Space[Any] | None = None,
+    action_space: Space[Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a new dataset.
+
+    Raises:
+        InvalidValueError: If a space is missing, rewards are unknown, or the name is taken.
+    """
+    require("minari", "minari", WHY)
+    from importlib.metadata import version
+
+    from minari.data_collector.episode_buffer import EpisodeBuffer
+    from minari.dataset.minari_dataset import parse_dataset_id
+    from minari.dataset.minari_storage import MinariStorage
+
+    if observation_space is None or action_space is None:
+        raise InvalidValueError(
+            "a Minari dataset needs the environment's spaces, and the recording has none.",
+            "Name the environment: env=... .",
+        )
+    checks.check_uniform("the recording", trajectories)
+    folder = folder_of(path)
+    dataset_id = path.removeprefix(PREFIX) if path.startswith(PREFIX) else folder.name
+    try:
+        parse_dataset_id(dataset_id)
+    except (ValueError, TypeError) as error:
+        raise InvalidValueError(
+            f"{dataset_id!r} is not a Minari dataset id.", "Use a name like cartpole/expert-v0."
+        ) from error
+    with atomic_folder(folder) as temporary:
+        storage = MinariStorage.new(
+            temporary / "data",
+            observation_space=observation_space,
+            action_space=action_space,
+            jpeg_encoding=False,  # it would change the pixels
+        )
+        storage.update_metadata(
+            {"dataset_id": dataset_id, "minari_version": version("minari")}
+            | ({"description": json.dumps(dict(metadata))} if metadata else {})
+        )
+        storage.update_episodes(
+            [EpisodeBuffer(**_buffer(i, t)) for i, t in enumerate(trajectories)]
+        )
+        write_checksums(temporary)
+
+
+def folder_of(path: str) -> Path:
+    """Where a dataset lies: `minari:<id>` below Minari's own folder, or just a folder."""
+    if not path.startswith(PREFIX):
+        return Path(path)
+    from minari.storage.datasets_root_dir import get_dataset_path
+
+    return Path(get_dataset_path(path.removeprefix(PREFIX)))
+
+
+def download(dataset_id: str) -> None:
+    """Let Minari download a dataset, if it is not there yet.
+
+    Raises:
+        NotFoundError: If it cannot be had.
+    """
+    minari = require("minari", "minari", WHY)
+    if (folder_of(PREFIX + dataset_id) / "data").is_dir():
+        return
+    try:
+        minari.download_dataset(dataset_id)
+    except Exception as error:  # each of its remotes raises its own
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise NotFoundError(
+            f"Minari cannot download {dataset_id!r}: {reason.rstrip('.')}.",
+            "Check the id (`minari list remote`) and the network; on a machine without one, copy "
+            "the dataset's folder and set MINARI_DATASETS_PATH.",
+        ) from error
+
+
+def _check_metadata(path: str, folder: Path) -> None:
+    """Refuses what would make Minari construct an environment to find out its spaces.
+
+    The environment's entry point in a foreign dataset may be any function.
+    """
+    with open(folder / "metadata.json", encoding="utf-8") as file:
+        metadata = json.load(file)
+    for name in ("observation_space", "action_space"):
+        if not isinstance(metadata, dict) or not isinstance(metadata.get(name), str):
+            raise InvalidValueError(
+                f"{path} does not say what its {name.replace('_', ' ')} is.",
+                "Write the dataset again with a present version of Minari.",
+            )
+
+
+def _check_space(path: str, name: str, space: Space[Any]) -> None:
+    try:
+        space_to_dict(space)
+    except AirlError as error:
+        raise InvalidTypeError(
+            f"{path}: the {name.replace('_', ' ')} is a {type(space).__name__} space, which is "
+            "not supported.",
+            "Flatten it (gymnasium.wrappers.FlattenObservation) when the dataset is recorded, and "
+            "use an environment with the same wrapper.",
+        ) from error
+
+
+def _episode(path: str, index: int, episode: Any) -> Trajectory:
+    terminations = np.asarray(episode.terminations)
+    for name in ("observations", "actions", "rewards"):
+        if not isinstance(getattr(episode, name), np.ndarray):
+            raise InvalidTypeError(
+                f"{path}: episode {index}, {name}: a {type(getattr(episode, name)).__name__}, not "
+                "an array.",
+                "Only Box, Discrete, MultiDiscrete and MultiBinary spaces are supported.",
+            )
+    if terminations[:-1].any():
+        raise InvalidValueError(
+            f"{path}: episode {index}, terminations: it goes on after step "
+            f"{int(terminations.argmax())}, which was terminal.",
+            "Record it again: an episode ends with its first terminal state.",
+        )
+    return checks.trajectory(
+        path,
+        index,
+        obs=episode.observations,
+        acts=episode.actions,
+        terminal=bool(len(terminations) and terminations[-1]),
+        rews=episode.rewards,
+    )
+
+
+def _buffer(index: int, trajectory: Trajectory) -> dict[str, Any]:
+    if not isinstance(trajectory, TrajectoryWithRew):
+        raise InvalidValueError(
+            "a Minari dataset needs rewards, and the recording has none.",
+            "Use format=airl, npz or huggingface.",
+        )
+    ends = np.zeros(len(trajectory), dtype=bool)
+    ends[-1] = True
+    return {
+        "id": index,
+        "observations": trajectory.obs,
+        "actions": trajectory.acts,
+        "rewards": trajectory.rews,
+        "terminations": ends & trajectory.terminal,
+        "truncations": ends & (not trajectory.terminal),
+        "infos": {},
+    }
