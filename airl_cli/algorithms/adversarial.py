@@ -29,6 +29,15 @@ from airl_cli.algorithms.samples import (
     TransitionMapping,
     demonstration_sampler,
 )
+from airl_cli.algorithms.state import (
+    State,
+    fitting,
+    load_module,
+    load_optimizer_state,
+    load_rng_state,
+    optimizer_state,
+    rng_state,
+)
 from airl_cli.algorithms.summaries import DiscriminatorSummaries
 from airl_cli.errors import InvalidValueError
 from airl_cli.rewards.base import RewardNet
@@ -128,6 +137,12 @@ class AdversarialTrainer(RoundTrainer):
             allow_variable_horizon=allow_variable_horizon,
             normalize_gen_reward=normalize_gen_reward,
         )
+        if not self.generator.is_on_policy and n_disc_updates_per_round < 1:
+            raise InvalidValueError(
+                "n_disc_updates_per_round=0 leaves the discriminator untrained: off-policy "
+                "generators have no rollout to update it on before pricing.",
+                "Set trainer.n_disc_updates_per_round to at least 1.",
+            )
         self.set_demonstrations(demonstrations)
         groups = parameter_groups(self.reward_net, base_opt_kwargs)
         self.disc_opt = disc_opt_cls(groups, **(disc_opt_kwargs or {}))
@@ -246,6 +261,33 @@ class AdversarialTrainer(RoundTrainer):
         self._disc_stats = discriminator_stats(loss, logits)
         self._record(self._disc_stats, expert)
         return self._disc_stats
+
+    def state_dict(self) -> State:
+        """As `RoundTrainer.state_dict`, with the discriminator's part."""
+        return {
+            **super().state_dict(),
+            "reward_net": self.reward_net.state_dict(),
+            "discriminator": {
+                "optimizer": optimizer_state(self.disc_opt),
+                "samples": self.gen_replay_buffer.state_dict(),
+                "rng": rng_state(self.rng),
+                "n_updates": self.n_disc_updates,
+                "n_summaries": 0 if self._summaries is None else self._summaries.step,
+            },
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> bool:
+        """As `RoundTrainer.load_state_dict`; demonstrations that come as a stream start anew."""
+        with fitting("discriminator"):
+            mine = state["discriminator"]
+            load_module(self.reward_net, state["reward_net"])
+            load_optimizer_state(self.disc_opt, mine["optimizer"])
+            self.gen_replay_buffer.load_state_dict(mine["samples"])
+            load_rng_state(self.rng, mine["rng"])
+            self.n_disc_updates = int(mine["n_updates"])
+            if self._summaries is not None:
+                self._summaries.step = int(mine["n_summaries"])
+        return super().load_state_dict(state)
 
     @property
     def trained_modules(self) -> Mapping[str, nn.Module]:

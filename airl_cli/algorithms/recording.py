@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -106,6 +106,11 @@ class RecordingVecEnv(VecEnvWrapper):
         """What the environments showed last (n_envs, *observation shape)."""
         return self._obs
 
+    def go_on_from(self, obs: np.ndarray) -> None:
+        """The environments, brought back to another process's place, show `obs`."""
+        self._obs = obs
+        self.steps.clear()
+
     def pop(self) -> Rollout:
         """Everything recorded since the last call; at least one step must have been."""
         columns = [np.stack(column) for column in zip(*self.steps, strict=True)]
@@ -157,6 +162,14 @@ class EpisodeSums:
 
     def __post_init__(self) -> None:
         self._open = np.zeros(self.n_envs)
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """The sums of the open episodes, `open` (n_envs,)."""
+        return {"open": self._open}
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        """Puts them back; a wrong shape is a `ValueError`."""
+        self._open = np.array(state["open"], dtype=float).reshape(self.n_envs)
 
     def add(self, values: np.ndarray, ends: np.ndarray) -> list[float]:
         """Takes a rollout in and gives the sums of the episodes that ended in it.

@@ -22,6 +22,14 @@ from airl_cli.algorithms.health import Snapshot
 from airl_cli.algorithms.recording import EpisodeSums, RecordingVecEnv, Rollout
 from airl_cli.algorithms.scaling import RewardScale
 from airl_cli.algorithms.schedule import overall_progress
+from airl_cli.algorithms.state import (
+    State,
+    array,
+    fitting,
+    generator_state,
+    load_generator_state,
+    load_module,
+)
 from airl_cli.envs.horizon import check_fixed_horizon
 from airl_cli.errors import InvalidValueError, NonFiniteError
 
@@ -74,6 +82,7 @@ class RoundTrainer(abc.ABC):
         self.stats: dict[str, float] = {}
         self._sums = {name: EpisodeSums(venv.num_envs) for name in ("length", "true", "learned")}
         self._finished: dict[str, list[float]] = {name: [] for name in self._sums}
+        self._started_at = 0  # the algorithm's timesteps when round 0 began
         self._logger = custom_logger or Logger(str(log_dir), [])
         gen_algo.set_logger(self._logger)
 
@@ -148,7 +157,13 @@ class RoundTrainer(abc.ABC):
 
     # -- training ------------------------------------------------------------------------------
 
-    def train(self, total_timesteps: int, callback: Callable[[int], None] | None = None) -> None:
+    def train(
+        self,
+        total_timesteps: int,
+        callback: Callable[[int], None] | None = None,
+        *,
+        completed_rounds: int = 0,
+    ) -> None:
         """Trains round by round.
 
         After every round `stats` holds its figures (returns are those of the episodes that ended
@@ -157,6 +172,8 @@ class RoundTrainer(abc.ABC):
         Args:
             total_timesteps: Environment steps in all; stops before a round would pass it.
             callback: Called with 0, 1, ... after each round.
+            completed_rounds: How many of the rounds the trainer has behind it (`load_state_dict`):
+                numbers and schedules go on from there.
 
         Raises:
             InvalidValueError: Not enough steps for one round.
@@ -170,8 +187,11 @@ class RoundTrainer(abc.ABC):
                 f"{self.gen_train_timesteps} steps.",
                 f"Set trainer.total_timesteps to at least {self.gen_train_timesteps}.",
             )
-        with overall_progress(self.gen_algo, n_rounds * self.gen_train_timesteps):
-            for number in range(n_rounds):
+        if completed_rounds == 0:
+            self._started_at = self.gen_algo.num_timesteps
+        steps = n_rounds * self.gen_train_timesteps
+        with overall_progress(self.gen_algo, steps, self._started_at):
+            for number in range(completed_rounds, n_rounds):
                 self._train_round(number)
                 if callback is not None:
                     callback(number)
@@ -191,6 +211,42 @@ class RoundTrainer(abc.ABC):
         """
         steps = self.gen_train_timesteps if total_timesteps is None else total_timesteps
         self.generator.learn(steps, learn_kwargs)
+
+    def state_dict(self) -> State:
+        """Everything the next round depends on, but the process's random generators.
+
+        Taken between rounds; see `airl_cli.algorithms.state` for what a state is made of.
+        """
+        return {
+            "policy": self.policy.state_dict(),
+            "generator": generator_state(self.generator),
+            "episode_sums": {name: sums.state_dict() for name, sums in self._sums.items()},
+            "finished": {name: np.array(values) for name, values in self._finished.items()},
+            "started_at": self._started_at,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> bool:
+        """Puts a state back, for `train(..., completed_rounds=...)`.
+
+        Returns:
+            Whether the open episodes go on where they were: what follows is then the same to the
+            bit. False: these environments cannot be brought back, and new episodes begin.
+
+        Raises:
+            InvalidValueError: The state is of a trainer with other settings; this one is then
+                half changed.
+        """
+        with fitting("generator"):
+            load_module(self.policy, state["policy"])
+            continued = load_generator_state(self.generator, state["generator"])
+            for name, sums in self._sums.items():
+                if continued:
+                    sums.load_state_dict(state["episode_sums"][name])
+                else:
+                    self._sums[name] = EpisodeSums(self.venv.num_envs)
+                self._finished[name] = array(state["finished"][name]).tolist()
+            self._started_at = int(state["started_at"])
+        return continued
 
     def _train_round(self, number: int) -> None:
         started = time.perf_counter()

@@ -122,6 +122,29 @@ class GeneratorBuffer:
         index = self.rng.choice(self._size, n, replace=n > self._size, shuffle=False)
         return self._stored.rows(th.as_tensor(index))
 
+    def state_dict(self) -> dict[str, Any]:
+        """What is stored, and where the next transition goes."""
+        stored = None
+        if self._stored is not None:
+            names = TransitionBatch._fields
+            stored = {n: c[: self._size] for n, c in zip(names, self._stored, strict=True)}
+        return {"stored": stored, "next": self._next}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Puts it back.
+
+        Raises:
+            InvalidValueError: More than fits in here.
+        """
+        self._stored, self._size, self._next = None, 0, 0
+        if state["stored"] is None:
+            return
+        stored = TransitionBatch.of(state["stored"])
+        if len(stored) > self.capacity or not 0 <= state["next"] < self.capacity:
+            raise InvalidValueError(f"{len(stored)} generator samples, not {self.capacity}")
+        self.store(stored)
+        self._next = int(state["next"])
+
 
 def demonstration_sampler(
     demonstrations: Demonstrations, batch_size: int, rng: np.random.Generator, device: th.device

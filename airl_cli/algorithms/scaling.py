@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 
@@ -28,6 +30,14 @@ class RewardScale:
         if not self.enabled or self.weight == 0.0:
             return 1.0
         return float(np.sqrt(self.variance / self.weight)) + 1e-8
+
+    def state_dict(self) -> dict[str, float]:
+        """The running sums."""
+        return {"variance": self.variance, "weight": self.weight}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Puts them back."""
+        self.variance, self.weight = float(state["variance"]), float(state["weight"])
 
     def __call__(self, rewards: np.ndarray) -> np.ndarray:
         """Takes the rewards (any shape) in, and gives them divided by the scale."""

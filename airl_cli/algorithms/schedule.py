@@ -41,8 +41,8 @@ class Annealed:
 
 
 @contextmanager
-def overall_progress(algorithm: BaseAlgorithm, total_timesteps: int) -> Iterator[None]:
-    """Measures the algorithm's progress against `total_timesteps` from now on.
+def overall_progress(algorithm: BaseAlgorithm, total_timesteps: int, start: int) -> Iterator[None]:
+    """Measures the algorithm's progress against `total_timesteps`.
 
     SB3 measures it within one call of `learn`. A round is one such call, so without this a linear
     schedule would be at its end in every round.
@@ -50,8 +50,8 @@ def overall_progress(algorithm: BaseAlgorithm, total_timesteps: int) -> Iterator
     Args:
         algorithm: Whose schedules are meant.
         total_timesteps: Environment steps until they end.
+        start: `num_timesteps` when they began.
     """
-    start = algorithm.num_timesteps
 
     def update(num_timesteps: int, total: int) -> None:
         del total  # of the round

@@ -22,7 +22,8 @@ class DiscriminatorSummaries:
     def __init__(self, log_dir: str | Path, graph: bool = False) -> None:
         self._writer = SummaryWriter(str(Path(log_dir) / "summary"))
         self._graph_pending = graph
-        self._step = 0
+        self.step = 0
+        """The next update's number."""
 
     def write(
         self, stats: Mapping[str, float], reward_net: RewardNet, batch: TransitionBatch
@@ -35,9 +36,9 @@ class DiscriminatorSummaries:
             batch: Some transitions, to trace the graph with.
         """
         for name, value in stats.items():
-            self._writer.add_scalar(f"disc/{name}", value, self._step)
+            self._writer.add_scalar(f"disc/{name}", value, self.step)
         if self._graph_pending:
             self._writer.add_graph(reward_net, reward_net.preprocess(*batch))
             self._graph_pending = False
         self._writer.flush()
-        self._step += 1
+        self.step += 1

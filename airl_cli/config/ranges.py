@@ -51,7 +51,12 @@ RANGES = {
     "trainer.total_timesteps": at_least(1),
     "trainer.demo_batch_size": at_least(1),
     "trainer.demo_minibatch_size": at_least(1),
-    "trainer.n_disc_updates_per_round": at_least(1),
+    "trainer.n_disc_updates_per_round": at_least(0),
+    "trainer.n_disc_updates_before_pricing": at_least(0),
+    "trainer.log_prob_weight": at_least(0),
+    "trainer.base_gradient_penalty": at_least(0),
+    "trainer.base_opt_kwargs.weight_decay": at_least(0),
+    "trainer.base_opt_kwargs.lr": POSITIVE,
     "trainer.gen_train_timesteps": at_least(1),
     "trainer.gen_replay_buffer_capacity": at_least(1),
     "trainer.disc_opt_kwargs.lr": POSITIVE,
@@ -90,6 +95,13 @@ def check_combinations(config: Mapping[str, Any]) -> None:
             f"trainer.demo_minibatch_size={minibatch} does not divide "
             f"trainer.demo_batch_size={batch}.",
             f"Choose a divisor, for example {divisors[0]}.",
+        )
+    updates = ("n_disc_updates_per_round", "n_disc_updates_before_pricing")
+    counts = [lookup(config, f"trainer.{name}") for name in updates]
+    if counts[0] is not None and not any(counts):
+        raise InvalidValueError(
+            "trainer.n_disc_updates_per_round=0 leaves the discriminator untrained.",
+            "Set it, or trainer.n_disc_updates_before_pricing, to 1 or more.",
         )
     total, one_round = lookup(config, "trainer.total_timesteps"), steps_per_round(config)
     if total and one_round and total < one_round:

@@ -483,6 +483,11 @@ def test_n_step_replay_is_refused(make_trainer) -> None:
         make_trainer(SAC, gen={"n_steps": 3, "buffer_size": 10})
 
 
+def test_off_policy_needs_updates_after_the_generator(make_trainer) -> None:
+    with pytest.raises(InvalidValueError, match="n_disc_updates_per_round"):
+        make_trainer(SAC, gen={"buffer_size": 10}, n_disc_updates_per_round=0)
+
+
 @pytest.mark.parametrize("size", [0, 3, 64])
 def test_a_minibatch_that_does_not_divide_is_refused(make_trainer, size) -> None:
     with pytest.raises(ValueError, match=f"demo_minibatch_size={size}"):
