@@ -2,11 +2,14 @@
 
 import random
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
+
+from airl_cli.errors import InvalidValueError
 
 
 def derive_seed(seed: int, purpose: str) -> int:
@@ -40,3 +43,40 @@ def isolated_rng(seed: int) -> Iterator[None]:
         torch.set_rng_state(states[2])
         if cuda:
             torch.cuda.set_rng_state_all(cuda_states)
+
+
+def global_rng_state() -> dict[str, Any]:
+    """States of Python's, NumPy's and torch's global generators; leaves are numbers and tensors."""
+    version, words, gauss = random.getstate()
+    name, keys, *rest = np.random.get_state(legacy=True)
+    return {
+        "python": {"version": version, "words": list(words), "gauss": gauss},
+        "numpy": {"name": name, "keys": np.array(keys), "rest": [float(value) for value in rest]},
+        "torch": torch.get_rng_state(),
+        "cuda": {
+            str(index): state
+            for index, state in enumerate(
+                torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+            )
+        },
+    }
+
+
+def load_global_rng_state(state: Mapping[str, Any]) -> None:
+    """Puts the states back; those of GPUs that are not there are left out.
+
+    Raises:
+        InvalidValueError: If it is none.
+    """
+    try:
+        python, legacy = state["python"], state["numpy"]
+        random.setstate((python["version"], tuple(python["words"]), python["gauss"]))
+        position, has_gauss, gauss = legacy["rest"]
+        keys = np.array(legacy["keys"])
+        np.random.set_state((legacy["name"], keys, int(position), int(has_gauss), gauss))
+        torch.set_rng_state(torch.as_tensor(state["torch"]).clone())
+        if torch.cuda.is_available():
+            for index in range(min(torch.cuda.device_count(), len(state["cuda"]))):
+                torch.cuda.set_rng_state(state["cuda"][str(index)].clone(), index)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InvalidValueError(f"this is no state of random generators: {error!r}") from error
