@@ -18,6 +18,7 @@ from typing import Any
 import gymnasium
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.utils import ConstantSchedule, LinearSchedule
 from torch import nn, optim
 
 from airl_cli.algorithms import AdversarialTrainer
@@ -45,6 +46,8 @@ _KINDS: tuple[tuple[type, tuple[str, ...]], ...] = (
     (gymnasium.Wrapper, ("gymnasium.wrappers", "seals", "airl_cli")),
     (AdversarialTrainer, ("airl_cli",)),
     (EnvSpec, ("airl_cli",)),
+    (ConstantSchedule, ("stable_baselines3",)),
+    (LinearSchedule, ("stable_baselines3",)),
 )
 
 # Functions that only build reward nets or wrap environments.
