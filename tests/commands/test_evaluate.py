@@ -49,8 +49,9 @@ def test_another_environment_with_the_same_spaces_gets_an_expert_of_its_own(
 ) -> None:
     result = evaluated(
         *(airl, finished, "env=cartpole", "env.max_episode_steps=100", "expert=ppo"),
-        *("recipe/expert=cartpole-ppo", "expert.total_timesteps=20480"),
-        *("expert.n_episodes=4", f"expert.cache_dir={expert_cache}"),
+        *("expert.total_timesteps=20480", "expert.n_episodes=4", "expert.algorithm.n_steps=128"),
+        *("expert.algorithm.gae_lambda=0.95", "expert.algorithm.learning_rate=2e-3"),
+        f"expert.cache_dir={expert_cache}",
     )
     assert result["learner_return_mean"] <= 100
     assert result["expert_return_mean"] <= 100

@@ -112,7 +112,7 @@ def test_the_expert_is_trained_once_and_reused_after_that(smoke: Airl, expert_ca
 def test_a_variable_horizon_can_be_accepted(smoke: Airl, tmp_path: Path) -> None:
     outcome = smoke(
         *("env=gym", "env.id=CartPole-v1", "trainer.allow_variable_horizon=true"),
-        *("expert.n_episodes=30", "generator.n_epochs=1", "recipe/expert=cartpole-ppo"),
+        *("expert.n_episodes=30", "generator.n_epochs=1"),
     )
     assert only_run(outcome, tmp_path).joinpath("result.json").is_file()
 
