@@ -93,6 +93,24 @@ def rebuild_policy(
         InvalidValueError: If the algorithm cannot be built for these spaces, or the weights do not
             fit the policy.
     """
+    policy = build_policy(algorithm, observation_space, action_space, device=device, n_envs=n_envs)
+    load_weights(policy, weights)
+    return policy
+
+
+def build_policy(
+    algorithm: Callable[..., BaseAlgorithm],
+    observation_space: spaces.Space,
+    action_space: spaces.Space,
+    *,
+    device: str = "cpu",
+    n_envs: int = 1,
+) -> BasePolicy:
+    """The policy that `algorithm` makes for these spaces, for acting, with initial weights.
+
+    Raises:
+        InvalidValueError: If the algorithm cannot be built for these spaces.
+    """
     venv = SpacesVecEnv(observation_space, action_space, n_envs)
     try:
         with isolated_rng(0):  # initial weights are drawn in vain: spare the caller's stream
@@ -101,6 +119,5 @@ def rebuild_policy(
         raise
     except (AssertionError, AttributeError, TypeError, ValueError) as error:
         raise InvalidValueError(f"the policy cannot be built from its settings: {error}") from error
-    load_weights(policy, weights)
     policy.set_training_mode(False)
     return policy

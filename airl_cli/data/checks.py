@@ -116,9 +116,19 @@ class Fitting:
                 if isinstance(self.action_space, spaces.Box)
                 else "Use demonstrations of this environment, or number its actions anew.",
             )
-        if isinstance(self.action_space, spaces.Box):
-            acts = np.clip(acts, self.action_space.low, self.action_space.high)
-        return dataclasses.replace(episode, obs=obs, acts=acts)
+        return dataclasses.replace(episode, obs=obs, acts=self._clipped(acts))
+
+    def cast(self, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Transitions of episodes that passed `fit`, brought into the same form."""
+        dtypes = {"obs": _precision(self.observation_space), "acts": _precision(self.action_space)}
+        dtypes["next_obs"] = dtypes["obs"]
+        columns = columns | {n: columns[n].astype(t, copy=False) for n, t in dtypes.items()}
+        return columns | {"acts": self._clipped(columns["acts"])}
+
+    def _clipped(self, acts: np.ndarray) -> np.ndarray:
+        if not isinstance(self.action_space, spaces.Box):
+            return acts
+        return np.clip(acts, self.action_space.low, self.action_space.high, dtype=acts.dtype)
 
     def _may_clip(self) -> bool:
         return self.clip_actions and isinstance(self.action_space, spaces.Box)
@@ -130,9 +140,7 @@ class Fitting:
                 f"environment has {describe(space)}.",
                 "Use demonstrations of this environment, or choose theirs with env=... .",
             )
-        wanted = np.dtype(space.dtype)
-        if wanted == np.float64:
-            wanted = np.dtype(np.float32)  # everything is computed in it
+        wanted = _precision(space)
         if wanted.kind != "f" and values.dtype.kind == "f":
             raise InvalidValueError(
                 f"{self.source}: episode {index}, {name}: {values.dtype} values, the environment "
@@ -148,6 +156,12 @@ class Fitting:
                     "Use demonstrations of this environment.",
                 )
         return values.astype(wanted, copy=False)
+
+
+def _precision(space: Space[Any]) -> np.dtype[Any]:
+    """The dtype in which a space's values are kept: everything is computed in float32."""
+    dtype = np.dtype(space.dtype)
+    return np.dtype(np.float32) if dtype == np.float64 else dtype
 
 
 def check_finite(source: object, index: int, episode: Trajectory) -> None:

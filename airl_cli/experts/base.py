@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from airl_cli.data.types import TrajectoryWithRew, true_returns
+from airl_cli.data.checks import lengths_of, returns_of
+from airl_cli.data.types import Trajectory, Transitions
 
 if TYPE_CHECKING:
-    from stable_baselines3.common.policies import BasePolicy
-
+    from airl_cli.data.policies import Predictor
+    from airl_cli.data.stored import StoredTransitions
     from airl_cli.envs import EnvSpec
 
 Report = Callable[[str], None]
@@ -28,36 +29,53 @@ class Demonstrations:
     """Whole episodes of an expert and where they came from.
 
     Attributes:
-        trajectories: The episodes, with their true rewards.
+        trajectories: The episodes, with their true rewards where these are known; a sequence that
+            may read each episode from a file when it is asked for.
         policy: The expert itself; None when only recordings of it exist.
         provenance: JSON-able: `source`, `n_episodes`, `n_transitions`, `return_mean`, and what
             the source adds (`cache`, `reused`, ...).
         seconds: Wall-clock time it took to get them, training included.
+        samples: What to train on, where it is not simply all of `trajectories`: some of their
+            transitions, or transitions that stay in a file until they are drawn.
     """
 
-    trajectories: Sequence[TrajectoryWithRew]
-    policy: BasePolicy | None
+    trajectories: Sequence[Trajectory]
+    policy: Predictor | None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    samples: Transitions | StoredTransitions | None = None
 
     @property
     def returns(self) -> np.ndarray:
-        """True returns (n_episodes,)."""
-        return true_returns(self.trajectories)
+        """True returns (n_episodes,); empty where rewards are unknown."""
+        return returns_of(self.trajectories)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Steps of each episode (n_episodes,)."""
+        return lengths_of(self.trajectories)
+
+    @property
+    def for_training(self) -> Any:
+        """What the trainer's `set_demonstrations` takes."""
+        return self.trajectories if self.samples is None else self.samples
 
 
 def describe_demonstrations(
-    trajectories: Sequence[TrajectoryWithRew], *, source: str, seed: int, **more: Any
+    trajectories: Sequence[Trajectory], *, source: str, seed: int, **more: Any
 ) -> dict[str, Any]:
-    """The provenance that every source records; `more` adds to it."""
-    returns = true_returns(trajectories)
+    """The provenance that every source records; `more` adds to it.
+
+    Returns are None where rewards are unknown.
+    """
+    returns, lengths = returns_of(trajectories), lengths_of(trajectories)
     return {
         "source": source,
         "seed": seed,
         "n_episodes": len(trajectories),
-        "n_transitions": sum(len(trajectory) for trajectory in trajectories),
-        "return_mean": float(np.mean(returns)),
-        "return_std": float(np.std(returns)),
+        "n_transitions": int(lengths.sum()),
+        "return_mean": float(np.mean(returns)) if len(returns) else None,
+        "return_std": float(np.std(returns)) if len(returns) else None,
         **more,
     }
 

@@ -21,12 +21,12 @@ from airl_cli.evaluation import (
     confidence_interval,
     evaluate_policy_returns,
     random_baseline,
-    sample_episodes,
     versions,
 )
 from airl_cli.experts import cache
-from airl_cli.experts.base import Demonstrations, Report, describe_demonstrations, silent
+from airl_cli.experts.base import Demonstrations, Report, silent
 from airl_cli.experts.identity import describe, short_hash
+from airl_cli.experts.sampling import Sampling, sampled_demonstrations
 from airl_cli.policies import rebuild_policy
 from airl_cli.seeding import derive_seed, isolated_rng
 
@@ -53,6 +53,8 @@ class TrainedExpert:
         normalize_reward: Divide the rewards in training by their running scale.
         cache_dir: Where experts are kept.
         device: Where it is trained and acts.
+        noise: Probability with which the demonstrator takes a random action instead of its own.
+        subsample: Train on every k-th transition of the demonstrations only.
 
     Raises:
         InvalidValueError: If a number is not positive.
@@ -66,11 +68,14 @@ class TrainedExpert:
     normalize_reward: bool = False
     cache_dir: str = "outputs/experts"
     device: str = "cpu"
+    noise: float = 0.0
+    subsample: int = 1
 
     def __post_init__(self) -> None:
         for name in ("total_timesteps", "n_envs", "n_episodes"):
             if getattr(self, name) < 1:
                 raise InvalidValueError(f"expert.{name}={getattr(self, name)} must be positive")
+        Sampling(self.n_episodes, self.noise, self.subsample)
 
     def demonstrations(self, env: EnvSpec, *, seed: int, report: Report = silent) -> Demonstrations:
         """`n_episodes` whole episodes of the expert, its actions sampled.
@@ -89,23 +94,18 @@ class TrainedExpert:
         found = self._reuse(env, folder, report)
         policy, record = found or self._train_once(env, folder, report)
         _check_better_than_random(record, folder)
-        trajectories = sample_episodes(
-            policy, env, self.n_episodes, derive_seed(seed, "demonstrations")
-        )
-        return Demonstrations(
-            trajectories=trajectories,
-            policy=policy,
-            provenance=describe_demonstrations(
-                trajectories,
-                source="trained",
-                seed=seed,
-                cache=str(folder),
-                reused=found is not None,
-                expert=record.determined_by,
-                expert_return_mean=float(np.mean(record.returns)),
-                random_return_mean=float(np.mean(record.random_returns)),
-            ),
-            seconds=time.perf_counter() - start,
+        return sampled_demonstrations(
+            policy,
+            env,
+            Sampling(self.n_episodes, self.noise, self.subsample),
+            seed=seed,
+            started=start,
+            source="trained",
+            cache=str(folder),
+            reused=found is not None,
+            expert=record.determined_by,
+            expert_return_mean=float(np.mean(record.returns)),
+            random_return_mean=float(np.mean(record.random_returns)),
         )
 
     def folder(self, env: EnvSpec) -> Path:

@@ -1,0 +1,79 @@
+"""Views of a trajectory file too large for memory, in the form that training wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import overload
+
+import numpy as np
+
+from airl_cli.data.storage import TrajectoryFile
+from airl_cli.data.types import Trajectory
+
+Columns = dict[str, np.ndarray]
+
+
+class StoredEpisodes(Sequence[Trajectory]):
+    """Some episodes of a file, each read when it is asked for.
+
+    Args:
+        file: The file.
+        numbers: Of the episodes (n,), in the order wanted.
+        fit: Applied to each episode as it is read: (its number, the episode).
+
+    Attributes:
+        lengths: Transitions of each episode (n,).
+        returns: True returns (n,); empty where rewards are unknown.
+    """
+
+    def __init__(
+        self,
+        file: TrajectoryFile,
+        numbers: np.ndarray,
+        fit: Callable[[int, Trajectory], Trajectory],
+    ) -> None:
+        self._file, self._numbers, self._fit = file, numbers, fit
+        self.lengths = file.lengths[numbers]
+        returns = file.returns
+        self.returns = returns[numbers] if len(returns) else returns
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> Trajectory: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Trajectory]: ...
+
+    def __getitem__(self, index: int | slice) -> Trajectory | list[Trajectory]:
+        """The episode at this place, or several."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        number = int(self._numbers[index])
+        return self._fit(number, self._file[number])
+
+
+class StoredTransitions:
+    """Transitions of a file, of which only those drawn are read.
+
+    Args:
+        file: The file.
+        numbers: Of the transitions (n,), counted through the file; None: all of them.
+        cast: Applied to what is read.
+    """
+
+    def __init__(
+        self,
+        file: TrajectoryFile,
+        numbers: np.ndarray | None = None,
+        cast: Callable[[Columns], Columns] = lambda columns: columns,
+    ) -> None:
+        self._file, self._numbers, self._cast = file, numbers, cast
+
+    def __len__(self) -> int:
+        return self._file.n_transitions if self._numbers is None else len(self._numbers)
+
+    def rows(self, index: np.ndarray) -> Columns:
+        """`obs`, `acts`, `next_obs` and `dones` of the transitions at these places (n,)."""
+        return self._cast(self._file.rows(index if self._numbers is None else self._numbers[index]))
