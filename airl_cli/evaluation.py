@@ -159,6 +159,14 @@ class Evaluation:
             mean(self.learner_returns), mean(self.random_returns), mean(self.expert_returns)
         )
 
+    def rows(self) -> Mapping[str, np.ndarray]:
+        """The returns that the table compares, by the policy's name."""
+        return {
+            "learner": self.learner_returns,
+            "expert": self.expert_returns,
+            "random": self.random_returns,
+        }
+
     def result(
         self,
         *,

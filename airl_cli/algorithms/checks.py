@@ -34,13 +34,16 @@ def check_minibatch_size(batch_size: int, minibatch_size: int | None) -> int:
 def check_spaces(venv: VecEnv, reward_net: RewardNet) -> None:
     """Refuses spaces that cannot be handled, and a reward net made for another environment.
 
+    A net that does not use the action fits any action space.
+
     Raises:
         InvalidTypeError: `Dict` and other composite spaces.
         InvalidValueError: The spaces of environment and reward net differ.
     """
     check_supported_space(venv.observation_space, "observation space")
     check_supported_space(venv.action_space, "action space")
-    for name in ("observation_space", "action_space"):
+    names = ["observation_space"] + ["action_space"] * reward_net.uses_action
+    for name in names:
         ours: spaces.Space = getattr(venv, name)
         theirs: spaces.Space = getattr(reward_net, name)
         if type(ours) is not type(theirs) or ours.shape != theirs.shape:

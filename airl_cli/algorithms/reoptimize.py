@@ -53,9 +53,25 @@ class RewardTrainer(RoundTrainer):
         if reward_net is not None:
             check_spaces(venv, reward_net)
             reward_net = reward_net.to(gen_algo.device)
-        self.reward_net = reward_net
+        self._given = reward_net
         self._temperature = temperature
         super().__init__(venv=venv, gen_algo=gen_algo, **kwargs)
+
+    @property
+    def reward_net(self) -> RewardNet:
+        """The given reward.
+
+        Raises:
+            AttributeError: The environment's own is used.
+        """
+        if self._given is None:
+            raise AttributeError("there is no reward net: the environment's own reward is used")
+        return self._given
+
+    @property
+    def reward_test(self) -> RewardNet:
+        """The same, under the name that it has in an `AdversarialTrainer`."""
+        return self.reward_net
 
     @property
     def temperature(self) -> float:
@@ -66,9 +82,12 @@ class RewardTrainer(RoundTrainer):
 
     def learned_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
         """The given reward of transitions (n,); the environment's where there is none."""
-        if self.reward_net is None:
+        if self._given is None:
             return env_rewards
-        return self.reward_net.predict(*(x.cpu().numpy() for x in batch))
+        obs, acts, next_obs, dones = (x.cpu().numpy() for x in batch)
+        if not self._given.uses_action:  # it may have been made for other actions
+            acts = np.zeros((len(acts), *(self._given.action_space.shape or ())), dtype=np.int64)
+        return self._given.predict(obs, acts, next_obs, dones)
 
     def generator_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
         """`r(s, a, s') - tau log pi(a|s)` (n,), for on-policy generators.

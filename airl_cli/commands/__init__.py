@@ -2,5 +2,6 @@
 
 COMMANDS: dict[str, str] = {
     "train": "learn a reward and a policy from an expert: demonstrations, AIRL rounds, evaluation",
+    "transfer": "train a new policy on a run's reward in another environment, and compare",
     "evaluate": "repeat a finished run's evaluation, on another environment or seed if asked",
 }

@@ -19,6 +19,11 @@ TRAIN_KEYS: OwnKeys = {
     "trainer": {"total_timesteps": int},
     "evaluation": {"n_episodes": int, "deterministic": bool},
 }
+TRANSFER_KEYS: OwnKeys = {
+    "": {**TRAIN_KEYS[""], "run": str, "gail_run": str | None},
+    "trainer": TRAIN_KEYS["trainer"],
+    "evaluation": TRAIN_KEYS["evaluation"],
+}
 EVALUATE_KEYS: OwnKeys = {
     "": {**TRAIN_KEYS[""], "run": str, "seed": int | None},
     "evaluation": {"n_episodes": int | None, "deterministic": bool | None},

@@ -57,6 +57,11 @@ class RewardNet(nn.Module, abc.ABC):
             done: 1.0 where `next_state` is terminal, else 0.0 (batch,).
         """
 
+    @property
+    def uses_action(self) -> bool:
+        """Whether the reward may depend on the action; one that does not fits any actions."""
+        return True
+
     def preprocess(
         self,
         state: ArrayOrTensor,
@@ -153,6 +158,11 @@ class RewardNetWrapper(RewardNet):
     def base(self) -> RewardNet:
         """The wrapped net."""
         return self._base
+
+    @property
+    def uses_action(self) -> bool:
+        """As the base does."""
+        return self.base.uses_action
 
     def preprocess(
         self,

@@ -71,6 +71,11 @@ class CnnRewardNet(RewardNet):
         settings = {"hid_channels": (32, 32), **cnn_kwargs}
         self.cnn = build_cnn(**{**settings, "in_channels": channels, "out_size": out_size})
 
+    @property
+    def uses_action(self) -> bool:
+        """Whether a is fed."""
+        return self.use_action
+
     def forward(
         self, state: th.Tensor, action: th.Tensor, next_state: th.Tensor, done: th.Tensor
     ) -> th.Tensor:

@@ -50,6 +50,11 @@ class RewardEnsemble(RewardNet):
         """How many nets there are."""
         return len(self.members)
 
+    @property
+    def uses_action(self) -> bool:
+        """Whether any member does."""
+        return any(bool(member.uses_action) for member in self.members)
+
     def forward(
         self, state: th.Tensor, action: th.Tensor, next_state: th.Tensor, done: th.Tensor
     ) -> th.Tensor:

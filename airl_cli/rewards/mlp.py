@@ -62,6 +62,11 @@ class BasicRewardNet(RewardNet):
         self.mlp = build_mlp(**{**settings, "in_size": in_size, "squeeze_output": True})
 
     @property
+    def uses_action(self) -> bool:
+        """Whether a is fed."""
+        return self.use_action
+
+    @property
     def _used(self) -> tuple[bool, bool, bool, bool]:
         return self.use_state, self.use_action, self.use_next_state, self.use_done
 

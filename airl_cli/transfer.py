@@ -1,0 +1,58 @@
+"""How much of a reward survives a change of dynamics, as a comparison of true returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from airl_cli.evaluation import Evaluation, mean
+
+
+@dataclass(frozen=True)
+class TransferEvaluation(Evaluation):
+    """True returns in the target environment (Fu, Luo & Levine 2018, table 1).
+
+    The learner is the policy trained on the transferred reward, the expert the one trained on
+    the true reward there.
+
+    Attributes:
+        source_returns: The run's own policy, applied as it is.
+        gail_returns: A GAIL run's policy, applied as it is; empty where none was given.
+    """
+
+    source_returns: np.ndarray
+    gail_returns: np.ndarray
+
+    @property
+    def transfer_score(self) -> float:
+        """`(b - c) / (a - c)`: 0 where the old policy is as good, 1 where the true reward is."""
+        above, below = mean(self.expert_returns), mean(self.source_returns)
+        gap = above - below
+        return (mean(self.learner_returns) - below) / gap if gap else float("nan")
+
+    def rows(self) -> Mapping[str, np.ndarray]:
+        """The returns by policy, in the order of the paper's table."""
+        rows = {
+            "(a) trained on the true reward": self.expert_returns,
+            "(b) trained on the transferred reward": self.learner_returns,
+            "(c) the run's policy as it is": self.source_returns,
+        }
+        if len(self.gail_returns):
+            rows["(d) GAIL's policy as it is"] = self.gail_returns
+        return {**rows, "(e) random": self.random_returns}
+
+    def result(self, **kwargs: Any) -> dict[str, Any]:
+        """What `result.json` holds, with `transfer_score` and the further returns.
+
+        Args:
+            **kwargs: As in `Evaluation.result`.
+        """
+        return {
+            **super().result(**kwargs),
+            "transfer_score": self.transfer_score,
+            "source_return_mean": mean(self.source_returns),
+            "gail_return_mean": mean(self.gail_returns) if len(self.gail_returns) else None,
+        }
