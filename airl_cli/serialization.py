@@ -184,6 +184,27 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
     module.load_state_dict(tensors)
 
 
+def fill_module(module: nn.Module, tensors: Mapping[str, torch.Tensor], source: str | Path) -> None:
+    """Fill `module` in place with tensors of the same names, shapes and element types, or not.
+
+    Args:
+        module: What to fill.
+        tensors: As in a `state_dict`.
+        source: Where they come from, for messages.
+
+    Raises:
+        InvalidValueError: If they do not fit; names the first differing tensor with both shapes.
+    """
+    _check_fits(
+        *(
+            {name: (tuple(t.shape), _DTYPE_NAMES.get(t.dtype)) for name, t in state.items()}
+            for state in (module.state_dict(), tensors)
+        ),
+        Path(source),
+    )
+    module.load_state_dict(dict(tensors))
+
+
 _Form = tuple[tuple[int, ...], str | None]
 
 

@@ -1,6 +1,22 @@
-"""Where demonstrations come from."""
+"""Where demonstrations come from: one class per source, one file each."""
 
 from airl_cli.experts.base import Demonstrations, Expert
+from airl_cli.experts.checkpoint import CheckpointExpert
+from airl_cli.experts.cloned import ClonedExpert
+from airl_cli.experts.files import TrajectoriesExpert
+from airl_cli.experts.hub import HubExpert
+from airl_cli.experts.minari import MinariExpert
+from airl_cli.experts.random_actions import RandomExpert
 from airl_cli.experts.trained import TrainedExpert
 
-__all__ = ["Demonstrations", "Expert", "TrainedExpert"]
+__all__ = [
+    "CheckpointExpert",
+    "ClonedExpert",
+    "Demonstrations",
+    "Expert",
+    "HubExpert",
+    "MinariExpert",
+    "RandomExpert",
+    "TrainedExpert",
+    "TrajectoriesExpert",
+]

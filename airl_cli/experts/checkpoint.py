@@ -1,0 +1,209 @@
+"""An expert that Stable-Baselines3 or sb3-contrib saved."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import time
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gymnasium.spaces import Space
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.preprocessing import is_image_space
+
+from airl_cli.data.digest import sha256
+from airl_cli.data.spaces import describe, same_space
+from airl_cli.errors import InvalidValueError, NotFoundError
+from airl_cli.experts.base import Demonstrations, Report, silent
+from airl_cli.experts.sampling import Sampling, sampled_demonstrations, spaces_of
+from airl_cli.experts.sb3_zip import read_model
+from airl_cli.policies import build_policy
+from airl_cli.serialization import fill_module
+
+if TYPE_CHECKING:
+    from airl_cli.envs import EnvSpec
+
+ALGORITHMS = {
+    **dict.fromkeys(("a2c", "ddpg", "dqn", "ppo", "sac", "td3"), "stable_baselines3"),
+    **dict.fromkeys(("ars", "crossq", "qrdqn", "tqc", "trpo"), "sb3_contrib"),
+}
+_NAMES = {"crossq": "CrossQ"}
+
+
+@dataclass
+class CheckpointExpert:
+    """A policy out of a `.zip` file, acting in the run's environment.
+
+    Only the tensors in the file are loaded; the policy around them is built anew from the
+    environment's spaces, the settings that are readable without unpickling, and `policy_kwargs`.
+
+    Args:
+        path: The file.
+        algo: Algorithm that made it, in lower case.
+        policy: Name of the policy class; None: `CnnPolicy` for images, `MlpPolicy` otherwise.
+        policy_kwargs: Of the policy, over those found in the file.
+        n_episodes: Whole episodes of demonstrations.
+        noise: Probability of a random action.
+        subsample: Train on every k-th transition only.
+        deterministic: Show the most likely actions instead of sampled ones.
+        trust_pickle: Let Stable-Baselines3's own loader run the pickles in the file, which can do
+            anything that you can do on this machine.
+        sha256: What the file's must be; None: anything.
+        device: Where the policy computes.
+
+    Raises:
+        InvalidValueError: If a value is out of range or the algorithm unknown.
+    """
+
+    path: str
+    algo: str = "ppo"
+    policy: str | None = None
+    policy_kwargs: Mapping[str, Any] | None = None
+    n_episodes: int = 32
+    noise: float = 0.0
+    subsample: int = 1
+    deterministic: bool = False
+    trust_pickle: bool = False
+    sha256: str | None = None
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        self._sampling = Sampling(self.n_episodes, self.noise, self.subsample, self.deterministic)
+        check_algorithm(self.algo)
+
+    def demonstrations(self, env: EnvSpec, *, seed: int, report: Report = silent) -> Demonstrations:
+        """Episodes of the saved policy; see `Expert.demonstrations`.
+
+        Raises:
+            NotFoundError: If there is no such file.
+            InvalidValueError: If it is damaged, holds more than tensors, or does not fit `env`.
+        """
+        started = time.perf_counter()
+        policy = self.load_policy(env, report)
+        demonstrations = sampled_demonstrations(
+            policy,
+            env,
+            self._sampling,
+            seed=seed,
+            started=started,
+            source="checkpoint",
+            path=str(self.path),
+            sha256=sha256(self.path),
+            algo=self.algo,
+            trust_pickle=self.trust_pickle,
+            deterministic=self.deterministic,
+        )
+        report(f"{self.path}: return {demonstrations.returns.mean():,.1f} in {env.id}")
+        return demonstrations
+
+    def load_policy(self, env: EnvSpec, report: Report = silent) -> BasePolicy:
+        """The policy for `env`'s spaces; errors as for `demonstrations`."""
+        if not Path(self.path).is_file():
+            raise NotFoundError(f"there is no model {self.path}.", "Check expert.path.")
+        if self.sha256 is not None and sha256(self.path) != self.sha256.lower():
+            raise InvalidValueError(
+                f"{self.path} has the SHA-256 {sha256(self.path)}, not "
+                f"expert.sha256={self.sha256}.",
+                "It is another file, or damaged: get it again, or correct expert.sha256.",
+            )
+        spaces = spaces_of(env)
+        if self.trust_pickle:
+            return self._load_trusting(spaces, env, report)
+        saved = read_model(self.path)
+        algorithm = find_algorithm(self.algo)
+        known = inspect.signature(algorithm).parameters
+        settings = {
+            **{name: value for name, value in saved.settings.items() if name in known},
+            # A buffer of the usual size would take gigabytes for nothing.
+            **({"buffer_size": 1} if "buffer_size" in known else {}),
+        }
+        policy = build_policy(
+            partial(
+                algorithm,
+                policy=self.policy or default_policy(spaces[0]),
+                policy_kwargs={**saved.policy_kwargs, **(self.policy_kwargs or {})},
+                **settings,
+            ),
+            *spaces,
+            device=self.device,
+        )
+        self._fill(policy, saved.tensors, env)
+        return policy
+
+    def _fill(self, policy: BasePolicy, tensors: Mapping[str, Any], env: EnvSpec) -> None:
+        try:
+            fill_module(policy, tensors, self.path)
+        except InvalidValueError as error:
+            raise InvalidValueError(
+                f"{error.problem}; the net was built for {env.id} and expert.algo={self.algo}",
+                "Correct env, expert.algo, or expert.policy_kwargs (e.g. {net_arch: [64, 64]}).",
+            ) from error
+
+    def _load_trusting(
+        self, spaces: tuple[Space[Any], Space[Any]], env: EnvSpec, report: Report
+    ) -> BasePolicy:
+        report(
+            f"expert.trust_pickle=true: Stable-Baselines3 loads {self.path}, "
+            "and runs whatever code its pickles contain"
+        )
+        try:
+            policy = find_algorithm(self.algo).load(self.path, device=self.device).policy
+        except (zipfile.BadZipFile, ValueError, KeyError, OSError, RuntimeError, EOFError) as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise InvalidValueError(
+                f"Stable-Baselines3 cannot load {self.path}: {reason}.",
+                "Check expert.algo; save or download the file again.",
+            ) from error
+        for ours, theirs, name in zip(
+            spaces,
+            (policy.observation_space, policy.action_space),
+            ("observation", "action"),
+            strict=True,
+        ):
+            if not same_space(ours, theirs) and ours.shape != theirs.shape:
+                raise InvalidValueError(
+                    f"{self.path} was trained with the {name} space {describe(theirs)}; {env.id} "
+                    f"has {describe(ours)}.",
+                    "Choose the environment that it was trained in.",
+                )
+        return policy
+
+
+def check_algorithm(name: str) -> None:
+    """Refuses unknown algorithms.
+
+    Raises:
+        InvalidValueError: Naming those that are known.
+    """
+    if name not in ALGORITHMS:
+        raise InvalidValueError(
+            f"expert.algo={name} is not known.", f"Set it to one of {', '.join(ALGORITHMS)}."
+        )
+
+
+def find_algorithm(name: str) -> type[BaseAlgorithm]:
+    """The algorithm's class.
+
+    Raises:
+        NotFoundError: If sb3-contrib is needed and not installed.
+    """
+    try:
+        module = importlib.import_module(ALGORITHMS[name])
+    except ImportError as error:
+        raise NotFoundError(
+            f"expert.algo={name} needs sb3-contrib, which is not installed.",
+            'Install it: pip install "airl-cli[contrib]"',
+        ) from error
+    found: type[BaseAlgorithm] = getattr(module, _NAMES.get(name, name.upper()))
+    return found
+
+
+def default_policy(observation_space: Space[Any]) -> str:
+    """The name of the policy class that such observations usually get."""
+    return "CnnPolicy" if is_image_space(observation_space) else "MlpPolicy"

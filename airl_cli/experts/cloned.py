@@ -1,0 +1,118 @@
+"""A behaviour-cloned policy with noise: demonstrations of graded quality.
+
+Brown, Goo & Niekum 2019 (D-REX, arXiv 1907.03976): a policy cloned from demonstrations gets worse
+the more of its actions are random, which gives demonstrations whose ranking is known.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.policies import ActorCriticPolicy
+
+from airl_cli.data.rollout import flatten_trajectories
+from airl_cli.data.types import Transitions
+from airl_cli.errors import InvalidValueError
+from airl_cli.experts.base import Demonstrations, Expert, Report, silent
+from airl_cli.experts.checkpoint import default_policy
+from airl_cli.experts.sampling import Sampling, sampled_demonstrations, spaces_of
+from airl_cli.policies import build_policy
+from airl_cli.seeding import derive_seed, isolated_rng
+
+if TYPE_CHECKING:
+    from airl_cli.envs import EnvSpec
+
+
+@dataclass
+class ClonedExpert:
+    """Clones another expert's demonstrations by supervised learning, and acts with noise.
+
+    Args:
+        teacher: Whose demonstrations are cloned.
+        n_episodes: Whole episodes of the clone.
+        noise: Probability of a random action.
+        subsample: Train on every k-th transition only.
+        updates: Minibatches of supervised learning.
+        batch_size: Transitions in each.
+        learning_rate: Of Adam.
+        policy_kwargs: Of SB3's actor-critic policy.
+        device: Where it is trained and acts.
+
+    Raises:
+        InvalidValueError: If a number is out of range.
+    """
+
+    teacher: Expert
+    n_episodes: int = 32
+    noise: float = 0.0
+    subsample: int = 1
+    updates: int = 2000
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    policy_kwargs: Mapping[str, Any] | None = None
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        self._sampling = Sampling(self.n_episodes, self.noise, self.subsample)
+        for name in ("updates", "batch_size", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise InvalidValueError(f"expert.{name}={getattr(self, name)} must be positive")
+
+    def demonstrations(self, env: EnvSpec, *, seed: int, report: Report = silent) -> Demonstrations:
+        """Episodes of the noisy clone; see `Expert.demonstrations`.
+
+        Raises:
+            AirlError: As the teacher does.
+        """
+        started = time.perf_counter()
+        taught = self.teacher.demonstrations(env, seed=seed, report=report)
+        with isolated_rng(derive_seed(seed, "cloning")):
+            policy = self._clone(env, _transitions(taught), seed)
+        demonstrations = sampled_demonstrations(
+            policy,
+            env,
+            self._sampling,
+            seed=seed,
+            started=started,
+            source="bc_noise",
+            teacher=dict(taught.provenance),
+        )
+        report(
+            f"cloned the demonstrations: return {demonstrations.returns.mean():,.1f} with "
+            f"{self.noise:.0%} random actions"
+        )
+        return demonstrations
+
+    def _clone(self, env: EnvSpec, taught: Transitions, seed: int) -> ActorCriticPolicy:
+        observation_space, action_space = spaces_of(env)
+        algorithm = partial(
+            PPO, default_policy(observation_space), policy_kwargs=dict(self.policy_kwargs or {})
+        )
+        policy = build_policy(algorithm, observation_space, action_space, device=self.device)
+        assert isinstance(policy, ActorCriticPolicy)
+        optimizer = torch.optim.Adam(policy.parameters(), lr=self.learning_rate)
+        rng = np.random.default_rng(derive_seed(seed, "cloning"))
+        policy.set_training_mode(True)
+        for _ in range(self.updates):
+            index = rng.integers(len(taught), size=self.batch_size)
+            obs, _ = policy.obs_to_tensor(taught.obs[index])
+            acts = torch.as_tensor(taught.acts[index], device=policy.device)
+            _, log_prob, _ = policy.evaluate_actions(obs, acts)
+            optimizer.zero_grad()
+            (-log_prob.mean()).backward()
+            optimizer.step()
+        policy.set_training_mode(False)
+        return policy
+
+
+def _transitions(taught: Demonstrations) -> Transitions:
+    if isinstance(taught.samples, Transitions):
+        return taught.samples
+    return flatten_trajectories(taught.trajectories)

@@ -1,0 +1,152 @@
+"""Experts on the Hugging Face hub: models of Stable-Baselines3, and datasets of trajectories."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from airl_cli.data.digest import sha256
+from airl_cli.data.formats import Recording
+from airl_cli.data.formats.base import require
+from airl_cli.data.formats.huggingface import episodes, quiet
+from airl_cli.errors import InvalidValueError, NotFoundError
+from airl_cli.experts.base import Demonstrations, Report, silent
+from airl_cli.experts.checkpoint import CheckpointExpert, check_algorithm
+from airl_cli.experts.recorded import Selection, recorded_demonstrations
+from airl_cli.experts.sampling import Sampling
+
+if TYPE_CHECKING:
+    from airl_cli.envs import EnvSpec
+
+_DEFAULT_EPISODES = 32
+
+
+@dataclass
+class HubExpert:
+    """A model or a dataset of trajectories from the hub, or from its cache on this machine.
+
+    Args:
+        repo: Its name, such as `sb3/ppo-CartPole-v1`.
+        kind: What it holds.
+        filename: Of the model in the repository; None: `<name of the repository>.zip`.
+        algo: Algorithm that made the model, in lower case.
+        policy: Of the model; see `CheckpointExpert`.
+        policy_kwargs: Of the model; see `CheckpointExpert`.
+        deterministic: Show the model's most likely actions instead of sampled ones.
+        noise: Probability of a random action; for models.
+        trust_pickle: Let Stable-Baselines3's loader run the pickles in the model.
+        split: Of the dataset.
+        clip_actions: Move the dataset's actions into the action space instead of refusing them.
+        n_episodes: Episodes of demonstrations; None: 32 of a model, all of a dataset.
+        subsample: Train on every k-th transition only.
+        sha256: What the content's must be; None: anything.
+        device: Where the model computes.
+
+    Raises:
+        InvalidValueError: If a value is out of range.
+    """
+
+    repo: str
+    kind: Literal["model", "dataset"] = "model"
+    filename: str | None = None
+    algo: str = "ppo"
+    policy: str | None = None
+    policy_kwargs: Mapping[str, Any] | None = None
+    deterministic: bool = False
+    noise: float = 0.0
+    trust_pickle: bool = False
+    split: str = "train"
+    clip_actions: bool = False
+    n_episodes: int | None = None
+    subsample: int = 1
+    sha256: str | None = None
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.repo.count("/") != 1:
+            raise InvalidValueError(
+                f"expert.repo={self.repo} is no name of a repository.",
+                "Write owner/name, e.g. sb3/ppo-CartPole-v1.",
+            )
+        if self.kind == "dataset" and self.noise:
+            raise InvalidValueError(
+                f"expert.noise={self.noise} has no meaning for recorded trajectories.",
+                "Leave it at 0, or use a model.",
+            )
+        check_algorithm(self.algo)
+        Sampling(self.n_episodes or _DEFAULT_EPISODES, self.noise, self.subsample)
+        self._selection = Selection(self.n_episodes, self.subsample, self.clip_actions, self.sha256)
+
+    def demonstrations(self, env: EnvSpec, *, seed: int, report: Report = silent) -> Demonstrations:
+        """Episodes of the model, or those of the dataset; see `Expert.demonstrations`.
+
+        Raises:
+            NotFoundError: If the repository or file can neither be downloaded nor found in the
+                cache.
+            InvalidValueError: If what it holds is damaged or does not fit `env`.
+        """
+        if self.kind == "dataset":
+            return recorded_demonstrations(
+                self._read_dataset,
+                env,
+                self._selection,
+                seed=seed,
+                report=report,
+                repo=self.repo,
+                split=self.split,
+            )
+        expert = CheckpointExpert(
+            path=self._model_file(),
+            algo=self.algo,
+            policy=self.policy,
+            policy_kwargs=self.policy_kwargs,
+            n_episodes=self.n_episodes or _DEFAULT_EPISODES,
+            noise=self.noise,
+            subsample=self.subsample,
+            deterministic=self.deterministic,
+            trust_pickle=self.trust_pickle,
+            sha256=self.sha256,
+            device=self.device,
+        )
+        found = expert.demonstrations(env, seed=seed, report=report)
+        provenance = {**found.provenance, "source": "huggingface", "repo": self.repo}
+        return Demonstrations(
+            found.trajectories, found.policy, provenance, found.seconds, found.samples
+        )
+
+    def _model_file(self) -> str:
+        hub = require("huggingface_sb3", "hub", "expert=huggingface")
+        filename = self.filename or f"{self.repo.split('/')[1]}.zip"
+        try:
+            return str(hub.load_from_hub(repo_id=self.repo, filename=filename))
+        except Exception as error:  # the hub, the network and the cache raise dozens of kinds
+            raise self._unavailable(f"{filename} of {self.repo}", error) from error
+
+    def _read_dataset(self) -> Recording:
+        datasets = require("datasets", "hub", "expert=huggingface")
+        try:
+            with quiet(datasets):
+                dataset = datasets.load_dataset(self.repo, split=self.split)
+        except Exception as error:
+            raise self._unavailable(f"the split {self.split} of {self.repo}", error) from error
+        source = f"{self.repo}[{self.split}]"
+        digest = hashlib.sha256()
+        for file in dataset.cache_files:
+            digest.update(sha256(file["filename"]).encode())
+        return Recording(
+            source=source,
+            format="huggingface",
+            trajectories=episodes(source, dataset),
+            sha256=digest.hexdigest(),
+            verified=False,
+        )
+
+    def _unavailable(self, what: str, error: Exception) -> NotFoundError:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        return NotFoundError(
+            f"{what} can neither be downloaded from the hub nor found in its cache: {reason}.",
+            "Check the names (expert.repo, expert.filename) and the network; without one, run it "
+            "once on a machine that has, and copy its cache to HF_HOME here.",
+        )
