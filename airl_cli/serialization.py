@@ -195,13 +195,11 @@ def fill_module(module: nn.Module, tensors: Mapping[str, torch.Tensor], source: 
     Raises:
         InvalidValueError: If they do not fit; names the first differing tensor with both shapes.
     """
-    _check_fits(
-        *(
-            {name: (tuple(t.shape), _DTYPE_NAMES.get(t.dtype)) for name, t in state.items()}
-            for state in (module.state_dict(), tensors)
-        ),
-        Path(source),
+    wanted, found = (
+        {name: (tuple(t.shape), _DTYPE_NAMES.get(t.dtype)) for name, t in state.items()}
+        for state in (module.state_dict(), tensors)
     )
+    _check_fits(wanted, found, Path(source))
     module.load_state_dict(dict(tensors))
 
 

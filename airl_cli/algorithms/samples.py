@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch as th
@@ -14,7 +14,20 @@ from airl_cli.data.types import Trajectory, TransitionsMinimal
 from airl_cli.errors import InvalidTypeError, InvalidValueError
 
 TransitionMapping = Mapping[str, np.ndarray | th.Tensor]
-Demonstrations = TransitionsMinimal | Sequence[Trajectory] | Iterable[TransitionMapping]
+
+
+@runtime_checkable
+class RowReader(Protocol):
+    """Transitions that stay where they are until they are drawn, such as in a large file."""
+
+    def __len__(self) -> int: ...
+
+    def rows(self, index: np.ndarray) -> TransitionMapping:
+        """The fields of `TransitionBatch` for the transitions with these numbers (n,)."""
+        ...
+
+
+Demonstrations = TransitionsMinimal | Sequence[Trajectory] | Iterable[TransitionMapping] | RowReader
 
 
 class Sampler(Protocol):
@@ -44,6 +57,27 @@ class ArraySampler:
         """`n` different transitions, uniformly."""
         index = self.rng.choice(len(self), n, replace=n > len(self), shuffle=False)
         return self.transitions.rows(th.as_tensor(index, device=self.transitions.dones.device))
+
+
+class RowSampler:
+    """Draws like `ArraySampler`, from transitions of which only those drawn are read.
+
+    Args:
+        reader: Reads them.
+        rng: Source of the draws.
+    """
+
+    def __init__(self, reader: RowReader, rng: np.random.Generator) -> None:
+        self.reader = reader
+        self.rng = rng
+
+    def __len__(self) -> int:
+        return len(self.reader)
+
+    def sample(self, n: int) -> TransitionBatch:
+        """`n` different transitions, uniformly."""
+        index = self.rng.choice(len(self), n, replace=n > len(self), shuffle=False)
+        return TransitionBatch.of(self.reader.rows(index))
 
 
 class StreamSampler:
@@ -152,7 +186,8 @@ def demonstration_sampler(
     """A sampler for any of the accepted kinds of demonstrations.
 
     Args:
-        demonstrations: `Transitions`; a sequence of `Trajectory`; or an iterable of mappings.
+        demonstrations: `Transitions`; a sequence of `Trajectory`; an iterable of mappings; or a
+            `RowReader`.
         batch_size: What will be drawn at a time.
         rng: Source of the draws.
         device: Where transitions that are all there are kept.
@@ -161,18 +196,21 @@ def demonstration_sampler(
         InvalidValueError: Fewer transitions than `batch_size`, or missing fields.
         InvalidTypeError: Something else.
     """
-    columns = _all_there(demonstrations)
-    if columns is None:
-        return StreamSampler(demonstrations)  # type: ignore[arg-type]
-    transitions = TransitionBatch.of(columns, device)
-    if len(transitions) < batch_size:
+    sampler: ArraySampler | RowSampler
+    if isinstance(demonstrations, RowReader):
+        sampler = RowSampler(demonstrations, rng)
+    else:
+        columns = _all_there(demonstrations)
+        if columns is None:
+            return StreamSampler(demonstrations)  # type: ignore[arg-type]
+        sampler = ArraySampler(TransitionBatch.of(columns, device), rng)
+    if len(sampler) < batch_size:
         raise InvalidValueError(
-            f"demo_batch_size={batch_size} is more than the {len(transitions)} demonstrated "
+            f"demo_batch_size={batch_size} is more than the {len(sampler)} demonstrated "
             "transitions.",
-            f"Set trainer.demo_batch_size to at most {len(transitions)}, or give more "
-            "demonstrations.",
+            f"Set trainer.demo_batch_size to at most {len(sampler)}, or give more demonstrations.",
         )
-    return ArraySampler(transitions, rng)
+    return sampler
 
 
 def _all_there(demonstrations: Any) -> TransitionMapping | None:
