@@ -51,7 +51,11 @@ def global_rng_state() -> dict[str, Any]:
     name, keys, *rest = np.random.get_state(legacy=True)
     return {
         "python": {"version": version, "words": list(words), "gauss": gauss},
-        "numpy": {"name": name, "keys": np.array(keys), "rest": [float(value) for value in rest]},
+        "numpy": {
+            "name": name,
+            "keys": np.array(keys, dtype=np.int64),
+            "rest": [float(value) for value in rest],
+        },
         "torch": torch.get_rng_state(),
         "cuda": {
             str(index): state
@@ -72,7 +76,7 @@ def load_global_rng_state(state: Mapping[str, Any]) -> None:
         python, legacy = state["python"], state["numpy"]
         random.setstate((python["version"], tuple(python["words"]), python["gauss"]))
         position, has_gauss, gauss = legacy["rest"]
-        keys = np.array(legacy["keys"])
+        keys = np.array(legacy["keys"]).astype(np.uint32)
         np.random.set_state((legacy["name"], keys, int(position), int(has_gauss), gauss))
         torch.set_rng_state(torch.as_tensor(state["torch"]).clone())
         if torch.cuda.is_available():

@@ -28,9 +28,14 @@ class Progress(Protocol):
     """Shows the rounds as they are completed."""
 
     def start(
-        self, total_rounds: int | None, *, expert_return: float, random_return: float
+        self,
+        total_rounds: int | None,
+        *,
+        expert_return: float,
+        random_return: float,
+        done: int = 0,
     ) -> None:
-        """Training begins; returns that are not known are NaN."""
+        """Training begins, or goes on after `done` rounds; returns not known are NaN."""
 
     def update(self, stats: Mapping[str, float]) -> None:
         """A round was completed; `stats` as `AdversarialTrainer.stats`."""
@@ -43,7 +48,12 @@ class SilentProgress:
     """Shows nothing."""
 
     def start(
-        self, total_rounds: int | None, *, expert_return: float, random_return: float
+        self,
+        total_rounds: int | None,
+        *,
+        expert_return: float,
+        random_return: float,
+        done: int = 0,
     ) -> None:
         """Nothing to prepare."""
 
@@ -59,25 +69,32 @@ class _Rounds:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.done = 0
+        self.done = self.done_before = 0
         self.total: int | None = None
         self.began = clock()
         self.references = ""
         self.last_return = math.nan
 
     def start(
-        self, total_rounds: int | None, *, expert_return: float, random_return: float
+        self,
+        total_rounds: int | None,
+        *,
+        expert_return: float,
+        random_return: float,
+        done: int = 0,
     ) -> None:
         self.total = total_rounds
+        self.done = self.done_before = done
         self.began = self.clock()
         known = {"expert": expert_return, "random": random_return}
         parts = [f"{name} {number(value)}" for name, value in known.items() if value == value]
         self.references = f" ({', '.join(parts)})" if parts else ""
 
     def eta(self) -> str:
-        if not self.total or not self.done:
+        timed = self.done - self.done_before
+        if not self.total or not timed:
             return "-"
-        left = (self.clock() - self.began) * (self.total - self.done) / self.done
+        left = (self.clock() - self.began) * (self.total - self.done) / timed
         minutes, seconds = divmod(round(left), 60)
         return f"{minutes}:{seconds:02d}"
 
@@ -117,10 +134,17 @@ class LogProgress:
         self._said_round = 0
 
     def start(
-        self, total_rounds: int | None, *, expert_return: float, random_return: float
+        self,
+        total_rounds: int | None,
+        *,
+        expert_return: float,
+        random_return: float,
+        done: int = 0,
     ) -> None:
         """Remember what the rounds are compared with."""
-        self._rounds.start(total_rounds, expert_return=expert_return, random_return=random_return)
+        self._rounds.start(
+            total_rounds, expert_return=expert_return, random_return=random_return, done=done
+        )
 
     def update(self, stats: Mapping[str, float]) -> None:
         """Say a line if it is time for one."""
@@ -155,10 +179,17 @@ class LiveProgress:
         self._running = False
 
     def start(
-        self, total_rounds: int | None, *, expert_return: float, random_return: float
+        self,
+        total_rounds: int | None,
+        *,
+        expert_return: float,
+        random_return: float,
+        done: int = 0,
     ) -> None:
         """Take the line."""
-        self._rounds.start(total_rounds, expert_return=expert_return, random_return=random_return)
+        self._rounds.start(
+            total_rounds, expert_return=expert_return, random_return=random_return, done=done
+        )
         self._live.start()
         self._running = True
 

@@ -16,8 +16,11 @@ TENSORBOARD = "tensorboard"
 PLOTS = "plots"
 CHECKPOINTS = "checkpoints"
 FINAL = "final"
+LOCK = ".lock"
 REWARD_WEIGHTS = "reward.safetensors"
 POLICY_WEIGHTS = "policy.safetensors"
+STATE_TENSORS = "state.safetensors"
+STATE = "state.json"
 
-PREAMBLE = frozenset({".hydra", CONFIG, SPACES, STATUS, ENVIRONMENT, PROVENANCE, TENSORBOARD})
+PREAMBLE = frozenset({".hydra", CONFIG, SPACES, STATUS, ENVIRONMENT, PROVENANCE, TENSORBOARD, LOCK})
 """What a run that never trained may leave (besides log files): nothing worth keeping."""

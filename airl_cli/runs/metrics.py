@@ -1,11 +1,13 @@
 """`metrics.csv`: one row per round, on disk as soon as it is written."""
 
 import csv
+import io
 import math
 from collections.abc import Mapping
 from pathlib import Path
 
 from airl_cli.errors import InvalidValueError, NotFoundError
+from airl_cli.serialization import atomic_write
 
 Row = dict[str, float]
 
@@ -15,11 +17,18 @@ class MetricsWriter:
 
     Later rows leave missing columns empty and may not add new ones: a column that is only
     sometimes there (NaN while it has no value) belongs into the first row.
+
+    Args:
+        path: The file; what is in it is replaced,
+        keep_rounds: but for the rows of so many first rounds.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("w", newline="", encoding="utf-8")
+    def __init__(self, path: Path, *, keep_rounds: int = 0) -> None:
+        header = _cut(path, keep_rounds) if keep_rounds and path.is_file() else []
+        self._file = path.open("a" if header else "w", newline="", encoding="utf-8")
         self._writer: csv.DictWriter[str] | None = None
+        if header:
+            self._writer = csv.DictWriter(self._file, header, extrasaction="ignore")
 
     def write(self, row: Mapping[str, float]) -> None:
         """Append one row and flush it."""
@@ -32,6 +41,31 @@ class MetricsWriter:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _cut(path: Path, rounds: int) -> list[str]:
+    """Leaves only the rows of the first rounds; gives the header, empty if there is none."""
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        lines = csv.reader(file)
+        header = next(lines, [])
+        if "round" not in header:
+            return []
+        column = header.index("round")
+        kept = [
+            line for line in lines if len(line) == len(header) and _before(line[column], rounds)
+        ]
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([header, *kept])
+    with atomic_write(path) as file:
+        file.write(text.getvalue().encode())
+    return header
+
+
+def _before(cell: str, rounds: int) -> bool:
+    try:
+        return float(cell) < rounds
+    except ValueError:
+        return False
 
 
 def read_metrics(path: str | Path) -> list[Row]:
