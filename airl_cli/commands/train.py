@@ -1,5 +1,6 @@
 """`airl train`: an expert's demonstrations, AIRL rounds, evaluation."""
 
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -9,11 +10,13 @@ from stable_baselines3.common.vec_env import VecEnv
 from airl_cli.algorithms import AdversarialTrainer
 from airl_cli.commands.checks import check_demonstrations_suffice, check_fits_a_round
 from airl_cli.commands.job import job_context, prepare_process, show
-from airl_cli.config.instantiation import build, instantiate
+from airl_cli.commands.resuming import find_job
+from airl_cli.config.instantiation import build
 from airl_cli.config.validation import TRAIN_KEYS, validated
 from airl_cli.data.types import Trajectory
 from airl_cli.envs.horizon import check_fixed_horizon
 from airl_cli.evaluation import evaluate, random_baseline
+from airl_cli.experts.check import check_demonstrations
 from airl_cli.runs import Run
 from airl_cli.seeding import derive_seed
 
@@ -33,14 +36,17 @@ def train(cfg: DictConfig) -> float:
     Raises:
         AirlError: For a mistake in the config, or when training cannot go on.
     """
-    config = validated(cfg, TRAIN_KEYS)
+    context = job_context()
+    job = find_job(validated(cfg, TRAIN_KEYS), context)
+    score = job.score()
+    if score is not None:
+        context.log.info("%s is finished already", job.path)
+        return score
+    config, make = job.config, job.make
     seed, total_timesteps = config["seed"], config["trainer"]["total_timesteps"]
     prepare_process(config)
-    context = job_context()
-    with Run.create(
-        context.output_dir, config=config, verbose=config["verbose"], multirun=context.multirun
-    ) as run:
-        env = instantiate(config["env"])
+    with job.open(context) as run:
+        env = make(config["env"])
         n_episodes = config["evaluation"]["n_episodes"]
         random = random_baseline(env, n_episodes, derive_seed(seed, "evaluation"))
         check_fixed_horizon(
@@ -50,14 +56,20 @@ def train(cfg: DictConfig) -> float:
         )
         check_demonstrations_suffice(config, random.lengths)
         with closing(env.make(seed)) as venv:
-            trainer = assemble(config, venv, run, stand_in=random.episode)
+            trainer = assemble(config, make, venv, run, stand_in=random.episode)
             check_fits_a_round(total_timesteps, trainer.gen_train_timesteps)
-            demonstrations = instantiate(config["expert"]).demonstrations(
+            demonstrations = make(config["expert"]).demonstrations(
                 env, seed=seed, report=run.log.info
             )
-            trainer.set_demonstrations(demonstrations.trajectories)
+            check_demonstrations(
+                demonstrations,
+                env,
+                allow_variable_horizon=config["trainer"]["allow_variable_horizon"],
+                report=run.log.info,
+            )
+            trainer.set_demonstrations(demonstrations.for_training)
             run.set_references(demonstrations, random)
-            trainer.train(total_timesteps, callback=run.after_round(trainer))
+            run.train(trainer, total_timesteps)
             evaluation = evaluate(
                 trainer.policy,
                 env,
@@ -74,12 +86,17 @@ def train(cfg: DictConfig) -> float:
 
 
 def assemble(
-    config: dict[str, Any], venv: VecEnv, run: Run, stand_in: Trajectory
+    config: dict[str, Any],
+    make: Callable[..., Any],
+    venv: VecEnv,
+    run: Run,
+    stand_in: Trajectory,
 ) -> AdversarialTrainer:
     """Generator, reward net and trainer.
 
     Args:
         config: Checked, plain containers.
+        make: From its nodes to objects.
         venv: The environment to train in.
         run: Gets the logs.
         stand_in: An episode that takes the demonstrations' place until `set_demonstrations`:
@@ -88,18 +105,16 @@ def assemble(
     Raises:
         AirlError: If a part cannot be made, or does not fit the others.
     """
-    generator = build("generator", instantiate(config["generator"]), env=venv, seed=config["seed"])
-    reward_net = build(
-        "reward", instantiate(config["reward"]), venv.observation_space, venv.action_space
-    )
+    generator = build("generator", make(config["generator"]), env=venv, seed=config["seed"])
+    reward_net = build("reward", make(config["reward"]), venv.observation_space, venv.action_space)
     batch_size = config["trainer"]["demo_batch_size"]
     return build(
         "trainer",
-        instantiate(config["trainer"], "total_timesteps"),
+        make(config["trainer"], *TRAIN_KEYS["trainer"]),
         demonstrations=[stand_in] * -(-batch_size // len(stand_in)),
         venv=venv,
         gen_algo=generator,
         reward_net=reward_net,
         log_dir=run.path / "tensorboard",
-        custom_logger=build("logger", instantiate(config["logger"]), run.path / "tensorboard"),
+        custom_logger=build("logger", make(config["logger"]), run.path / "tensorboard"),
     )

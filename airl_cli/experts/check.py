@@ -1,0 +1,179 @@
+"""Do demonstrations fit an environment? What is wrong outright is refused, the rest is said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+import numpy as np
+
+from airl_cli.data.checks import Fitting, lengths_of, outside
+from airl_cli.data.spaces import describe
+from airl_cli.data.types import Trajectory
+from airl_cli.envs.dynamics import Replay, replay
+from airl_cli.envs.horizon import check_fixed_horizon
+from airl_cli.experts.base import Demonstrations, Report
+from airl_cli.experts.sampling import spaces_of
+
+if TYPE_CHECKING:
+    from airl_cli.envs import EnvSpec
+
+_FEW = 64  # episodes and replayed transitions that `airl train` looks at
+_ENOUGH = 0.9  # a lower share of reproduced transitions is worth a warning
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How demonstrations and an environment go together.
+
+    Attributes:
+        n_episodes: Looked at.
+        n_transitions: Looked at.
+        lengths: The shortest and the longest episode, in steps.
+        limit: The environment's time limit; None where it has none.
+        cut_off: Episodes that end before the limit, and not in a terminal state.
+        outside: Share of observations that are not in the observation space.
+        replay: Of some transitions by the environment itself.
+        warnings: What deserves attention.
+    """
+
+    n_episodes: int
+    n_transitions: int
+    lengths: tuple[int, int]
+    limit: int | None
+    cut_off: int
+    outside: float
+    replay: Replay
+    warnings: tuple[str, ...]
+
+
+def check_fit(
+    source: str,
+    trajectories: Sequence[Trajectory],
+    env: EnvSpec,
+    *,
+    allow_variable_horizon: bool = False,
+    n_replayed: int = 200,
+) -> Fit:
+    """Compare demonstrations with an environment.
+
+    Args:
+        source: For messages.
+        trajectories: The demonstrations; as many as are to be looked at.
+        env: The environment.
+        allow_variable_horizon: Accept episodes of different length.
+        n_replayed: Transitions that the environment is to reproduce, spread over the episodes.
+
+    Raises:
+        InvalidValueError: If a shape, dtype or action does not fit, a value is not finite, or
+            episodes differ in length; file, episode and field are named.
+    """
+    observation_space, action_space = spaces_of(env)
+    fitting = Fitting(source, observation_space, action_space)
+    lengths = lengths_of(trajectories)
+    picks = _picks(lengths, n_replayed)
+    limit = _limit(env)
+    n_outside, n_obs, cut_off = 0, 0, 0
+    chosen: list[tuple[np.ndarray, ...]] = []
+    for number, episode in enumerate(trajectories):
+        fitted = fitting.fit(number, episode)
+        n_outside += int(outside(observation_space, fitted.obs).sum())
+        n_obs += len(fitted.obs)
+        cut_off += not fitted.terminal and (limit is None or len(fitted) < limit)
+        if number in picks:
+            steps = picks[number]
+            chosen.append((fitted.obs[steps], fitted.acts[steps], fitted.obs[steps + 1]))
+    check_fixed_horizon(
+        lengths, allow_variable_horizon=allow_variable_horizon, what=f"episodes of {source}"
+    )
+    replayed = replay(env, *(np.concatenate(part) for part in zip(*chosen, strict=True)))
+    fit = Fit(
+        n_episodes=len(lengths),
+        n_transitions=int(lengths.sum()),
+        lengths=(int(lengths.min()), int(lengths.max())),
+        limit=limit,
+        cut_off=cut_off,
+        outside=n_outside / n_obs,
+        replay=replayed,
+        warnings=(),
+    )
+    return _with_warnings(fit, env, observation_space)
+
+
+def check_demonstrations(
+    demonstrations: Demonstrations,
+    env: EnvSpec,
+    *,
+    allow_variable_horizon: bool,
+    report: Report,
+) -> None:
+    """What `airl train` asks of demonstrations before it trains; warnings go to `report`.
+
+    Those that were sampled in the environment itself fit it.
+
+    Raises:
+        InvalidValueError: As for `check_fit`.
+    """
+    path = demonstrations.provenance.get("path")
+    if demonstrations.policy is not None or path is None:
+        return
+    # The values of all episodes were checked when they were read; their lengths are known.
+    check_fixed_horizon(
+        demonstrations.lengths,
+        allow_variable_horizon=allow_variable_horizon,
+        what=f"episodes of {path}",
+    )
+    fit = check_fit(
+        path,
+        demonstrations.trajectories[:_FEW],
+        env,
+        allow_variable_horizon=allow_variable_horizon,
+        n_replayed=_FEW,
+    )
+    for warning in fit.warnings:
+        report(f"warning: {warning}")
+
+
+def _picks(lengths: np.ndarray, n: int) -> dict[int, np.ndarray]:
+    """Steps to replay, by episode: `n` in all, the same ones each time."""
+    total = int(lengths.sum())
+    rng = np.random.default_rng(0)
+    numbers = np.sort(rng.choice(total, min(n, total), replace=False))
+    ends = np.cumsum(lengths)
+    episodes = np.searchsorted(ends, numbers, side="right")
+    steps = numbers - (ends - lengths)[episodes]
+    return {int(e): steps[episodes == e] for e in np.unique(episodes)}
+
+
+def _limit(env: EnvSpec) -> int | None:
+    if env.max_episode_steps is not None:
+        return env.max_episode_steps
+    spec = gym.registry.get(env.id)  # registered: its spaces were asked for
+    return None if spec is None else spec.max_episode_steps
+
+
+def _with_warnings(fit: Fit, env: EnvSpec, observation_space: Any) -> Fit:
+    warnings = []
+    if fit.limit is not None and fit.lengths[1] > fit.limit:
+        warnings.append(
+            f"episodes of up to {fit.lengths[1]} steps, {env.id} ends after {fit.limit}"
+        )
+    if fit.cut_off and fit.limit is not None:
+        warnings.append(
+            f"{fit.cut_off} of {fit.n_episodes} episodes stop before the limit of {fit.limit} "
+            "steps without being terminal"
+        )
+    if fit.outside:
+        warnings.append(
+            f"{fit.outside:.1%} of the observations are outside the observation space "
+            f"({describe(observation_space)})"
+        )
+    if fit.replay.tried and fit.replay.fraction < _ENOUGH:
+        warnings.append(
+            f"{env.id} itself leads to the recorded next observation in only "
+            f"{fit.replay.fraction:.0%} of {fit.replay.tried} transitions tried: another "
+            "environment, or a stochastic one"
+        )
+    return Fit(**{**vars(fit), "warnings": tuple(warnings)})
