@@ -1,0 +1,151 @@
+"""`airl demos <verb>`: demonstrations recorded, converted, looked at and checked."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from airl_cli.commands.job import job_context, prepare_process, show
+from airl_cli.config.instantiation import instantiate
+from airl_cli.config.validation import TRAIN_KEYS, validated
+from airl_cli.data import formats
+from airl_cli.data.summary import summarise
+from airl_cli.errors import InvalidValueError
+from airl_cli.experts.check import check_fit
+from airl_cli.experts.sampling import spaces_of
+from airl_cli.reporting import demos as reporting
+
+Config = Mapping[str, Any]
+
+DEMOS_KEYS: Mapping[str, Mapping[str, Any]] = {
+    "": {
+        **TRAIN_KEYS[""],
+        "verb": str,
+        "path": str,
+        "output": str | None,
+        "format": str | None,
+        "allow_variable_horizon": bool,
+        "n_replayed": int,
+    }
+}
+
+
+def demos(cfg: DictConfig) -> None:
+    """Does what the verb says.
+
+    Args:
+        cfg: The composed config of `conf/demos.yaml`.
+
+    Raises:
+        AirlError: If something needed is not given, a recording is damaged, or it does not fit.
+    """
+    config = validated(cfg, DEMOS_KEYS)
+    prepare_process(config)
+    if config["verb"] not in _VERBS:
+        raise InvalidValueError(
+            f"verb={config['verb']} is none of {', '.join(_VERBS)}.", "airl demos --help"
+        )
+    _VERBS[config["verb"]](config)
+
+
+def record(config: Config) -> None:
+    """Samples an expert into a file of whole episodes."""
+    path, log = config["path"], job_context().log
+    expert_config = _needed(config, "expert", "expert=ppo")
+    if expert_config.get("subsample", 1) != 1:
+        raise InvalidValueError(
+            f"expert.subsample={expert_config['subsample']}: a recording keeps whole episodes.",
+            "Give expert.subsample to airl train instead.",
+        )
+    formats.check_target(path, config["format"])
+    env = instantiate(_needed(config, "env", "env=cartpole"))
+    demonstrations = instantiate(expert_config).demonstrations(
+        env, seed=config["seed"], report=log.info
+    )
+    observation_space, action_space = spaces_of(env)
+    formats.write(
+        path,
+        demonstrations.trajectories,
+        format=config["format"],
+        observation_space=observation_space,
+        action_space=action_space,
+        metadata={"env": env.id, **demonstrations.provenance},
+    )
+    info(config)
+
+
+def convert(config: Config) -> None:
+    """Writes a recording in another format."""
+    output = config["output"]
+    if output is None:
+        raise InvalidValueError("convert needs to know where to.", "Add output=<file or folder>.")
+    name = formats.check_target(output, config["format"])
+    recording = formats.read(config["path"])
+    spaces = recording.observation_space, recording.action_space
+    if config["env"]:
+        spaces = spaces_of(instantiate(config["env"]))
+    formats.write(
+        output,
+        recording.trajectories,
+        format=name,
+        observation_space=spaces[0],
+        action_space=spaces[1],
+        metadata={**recording.metadata, "converted_from": recording.sha256},
+    )
+    log = job_context().log
+    log.info("%s (%s) is now also %s (%s)", config["path"], recording.format, output, name)
+
+
+def info(config: Config) -> None:
+    """Shows what is in a recording."""
+    recording = formats.read(config["path"])
+    for table in reporting.info_tables(recording, summarise(recording.trajectories)):
+        show(table)
+
+
+def plot(config: Config) -> None:
+    """Draws a recording."""
+    recording = formats.read(config["path"])
+    output = config["output"] or _picture_of(config["path"])
+    if Path(output).suffix != ".png":
+        raise InvalidValueError(f"output={output} does not end in .png.", f"Write {output}.png.")
+    reporting.plot(recording.trajectories, output)
+    job_context().log.info("drawn: %s", output)
+
+
+def check(config: Config) -> None:
+    """Compares a recording with an environment."""
+    env = instantiate(_needed(config, "env", "env=cartpole"))
+    recording = formats.read(config["path"])
+    fit = check_fit(
+        config["path"],
+        recording.trajectories,
+        env,
+        allow_variable_horizon=config["allow_variable_horizon"],
+        n_replayed=config["n_replayed"],
+    )
+    show(reporting.check_table(config["path"], env.id, fit))
+
+
+def _needed(config: Config, group: str, example: str) -> Config:
+    if not config[group]:
+        raise InvalidValueError(
+            f"{config['verb']} needs an {group}.", f"Add {group}, e.g. {example}."
+        )
+    node: Config = config[group]
+    return node
+
+
+def _picture_of(path: str) -> str:
+    name = path.removeprefix(formats.minari.PREFIX).rstrip("/")
+    return f"{name.removesuffix('.npz')}.png"
+
+
+_VERBS: dict[str, Callable[[Config], None]] = {
+    "record": record,
+    "convert": convert,
+    "info": info,
+    "plot": plot,
+    "check": check,
+}
