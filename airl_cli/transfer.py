@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from airl_cli.evaluation import Evaluation, mean
+from airl_cli.evaluation import Evaluation, mean, normalized_score
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class TransferEvaluation(Evaluation):
     the true reward there.
 
     Attributes:
-        source_returns: The run's own policy, applied as it is.
+        source_returns: The run's own policy, applied as it is; empty where it cannot act.
         gail_returns: A GAIL run's policy, applied as it is; empty where none was given.
     """
 
@@ -30,16 +30,16 @@ class TransferEvaluation(Evaluation):
     def transfer_score(self) -> float:
         """`(b - c) / (a - c)`: 0 where the old policy is as good, 1 where the true reward is."""
         above, below = mean(self.expert_returns), mean(self.source_returns)
-        gap = above - below
-        return (mean(self.learner_returns) - below) / gap if gap else float("nan")
+        return normalized_score(mean(self.learner_returns), below, above)
 
     def rows(self) -> Mapping[str, np.ndarray]:
         """The returns by policy, in the order of the paper's table."""
         rows = {
             "(a) trained on the true reward": self.expert_returns,
             "(b) trained on the transferred reward": self.learner_returns,
-            "(c) the run's policy as it is": self.source_returns,
         }
+        if len(self.source_returns):
+            rows["(c) the run's policy as it is"] = self.source_returns
         if len(self.gail_returns):
             rows["(d) GAIL's policy as it is"] = self.gail_returns
         return {**rows, "(e) random": self.random_returns}
@@ -54,5 +54,5 @@ class TransferEvaluation(Evaluation):
             **super().result(**kwargs),
             "transfer_score": self.transfer_score,
             "source_return_mean": mean(self.source_returns),
-            "gail_return_mean": mean(self.gail_returns) if len(self.gail_returns) else None,
+            "gail_return_mean": mean(self.gail_returns),
         }

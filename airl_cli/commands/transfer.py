@@ -13,6 +13,7 @@ from airl_cli.commands.evaluate import check_fits
 from airl_cli.commands.job import job_context, prepare_process, show
 from airl_cli.config.instantiation import build, instantiate
 from airl_cli.config.validation import TRANSFER_KEYS, validated
+from airl_cli.data.spaces import describe, same_space
 from airl_cli.envs import EnvSpec
 from airl_cli.envs.horizon import check_fixed_horizon
 from airl_cli.errors import InvalidValueError, NotFoundError
@@ -22,6 +23,8 @@ from airl_cli.rewards import RewardNet
 from airl_cli.runs import LoadedRun, Run, layout, load_run
 from airl_cli.seeding import derive_seed
 from airl_cli.transfer import TransferEvaluation
+
+NOTHING = np.array([])
 
 
 def transfer(cfg: DictConfig) -> float:
@@ -47,8 +50,10 @@ def transfer(cfg: DictConfig) -> float:
     env = instantiate(config["env"])
     sources = [load_run(path) for path in find_runs(Path(config["run"]))]
     gail = load_run(config["gail_run"]) if config["gail_run"] else None
-    for policy_of in (*sources, *filter(None, [gail])):
-        check_fits(policy_of, env)
+    for source in sources:
+        check_reward_fits(source, env)
+    if gail is not None:
+        check_fits(gail, env)
     evaluations = []
     for source in sources:
         folder = context.output_dir / (source.path.name if len(sources) > 1 else "")
@@ -96,8 +101,8 @@ def _transfer_one(
             learner_returns=returns_of(trainer.policy),
             expert_returns=returns_of(upper_bound.policy),
             random_returns=random.returns,
-            source_returns=returns_of(source.policy),
-            gail_returns=np.array([]) if gail is None else returns_of(gail.policy),
+            source_returns=returns_of(source.policy) if applies(source, venv) else NOTHING,
+            gail_returns=NOTHING if gail is None else returns_of(gail.policy),
         )
         run.finish(trainer, evaluation)
     return evaluation
@@ -116,6 +121,33 @@ def _assemble(
         log_dir=run.path / layout.TENSORBOARD,
         custom_logger=build("logger", instantiate(config["logger"]), run.path / layout.TENSORBOARD),
     )
+
+
+def check_reward_fits(source: LoadedRun, env: EnvSpec) -> None:
+    """Refuses a target in which the run's reward is not defined.
+
+    Raises:
+        InvalidValueError: Naming both spaces.
+    """
+    venv = env.make(0, n_envs=1)
+    venv.close()
+    if not same_space(source.observation_space, venv.observation_space):
+        raise InvalidValueError(
+            f"the reward of {source.path} is defined on {describe(source.observation_space)}; "
+            f"{env.id} shows {describe(venv.observation_space)}.",
+            "Choose a target with the same observations.",
+        )
+    if source.reward_test.uses_action and not applies(source, venv):
+        raise InvalidValueError(
+            f"the reward of {source.path} depends on actions in {describe(source.action_space)}; "
+            f"{env.id} takes {describe(venv.action_space)}.",
+            "Learn a reward of states alone (reward=state_only), which fits any actions.",
+        )
+
+
+def applies(source: LoadedRun, venv: VecEnv) -> bool:
+    """Whether the run's policy can act in the environment."""
+    return same_space(source.action_space, venv.action_space)
 
 
 def find_runs(path: Path) -> list[Path]:

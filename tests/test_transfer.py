@@ -1,0 +1,32 @@
+import math
+
+import numpy as np
+import pytest
+
+from airl_cli.transfer import TransferEvaluation
+
+
+def evaluation(**returns: list[float]) -> TransferEvaluation:
+    means = {"expert": [-5.0], "learner": [-6.0], "source": [-25.0], "random": [-45.0], "gail": []}
+    arrays = {f"{name}_returns": np.array(x) for name, x in {**means, **returns}.items()}
+    return TransferEvaluation(env_id="Maze-v0", seed=0, **arrays)
+
+
+def test_score_is_the_share_of_the_way_from_the_old_policy_to_the_true_reward() -> None:
+    assert evaluation().transfer_score == pytest.approx(19 / 20)
+    assert evaluation().normalized_score == pytest.approx(39 / 40)
+    assert evaluation(learner=[-25.0]).transfer_score == pytest.approx(0.0)
+
+
+def test_result_holds_both_scores_and_every_mean() -> None:
+    result = evaluation(gail=[-30.0]).result(rounds=3)
+    assert result["transfer_score"] == pytest.approx(0.95)
+    assert result["source_return_mean"] == -25.0 and result["gail_return_mean"] == -30.0
+    assert result["rounds"] == 3 and result["expert_return_mean"] == -5.0
+
+
+def test_what_was_not_compared_is_no_row_and_no_number() -> None:
+    rows = evaluation(source=[]).rows()
+    assert [name[:3] for name in rows] == ["(a)", "(b)", "(e)"]
+    assert math.isnan(evaluation(source=[]).transfer_score)
+    assert [name[:3] for name in evaluation(gail=[-1.0]).rows()] == [f"({x})" for x in "abcde"]
