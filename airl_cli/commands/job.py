@@ -28,10 +28,12 @@ class JobContext:
     Attributes:
         output_dir: The directory made for it.
         multirun: Whether it is one of several jobs.
+        overrides: What was typed for it.
     """
 
     output_dir: Path
     multirun: bool
+    overrides: tuple[str, ...] = ()
     log = log
 
 
@@ -41,7 +43,11 @@ def job_context() -> JobContext:
     from hydra.types import RunMode
 
     hydra = HydraConfig.get()
-    return JobContext(Path(hydra.runtime.output_dir), hydra.mode == RunMode.MULTIRUN)
+    return JobContext(
+        Path(hydra.runtime.output_dir),
+        hydra.mode == RunMode.MULTIRUN,
+        tuple(hydra.overrides.task),
+    )
 
 
 def run_job(command: str, cfg: "DictConfig") -> Any:

@@ -15,8 +15,20 @@ from airl_cli.errors import InvalidValueError
 OwnKeys = Mapping[str, Mapping[str, Any]]
 
 TRAIN_KEYS: OwnKeys = {
-    "": {"seed": int, "device": str, "torch_threads": int | None, "verbose": bool},
-    "trainer": {"total_timesteps": int},
+    "": {
+        "seed": int,
+        "device": str,
+        "torch_threads": int | None,
+        "verbose": bool,
+        "resume": str | None,
+        "trust": list[str],
+    },
+    "trainer": {
+        "total_timesteps": int,
+        "checkpoint_every": int | None,
+        "keep_checkpoints": int,
+        "checkpoint_share": float | None,
+    },
     "evaluation": {"n_episodes": int, "deterministic": bool},
 }
 TRANSFER_KEYS: OwnKeys = {
@@ -27,6 +39,19 @@ TRANSFER_KEYS: OwnKeys = {
 EVALUATE_KEYS: OwnKeys = {
     "": {**TRAIN_KEYS[""], "run": str, "seed": int | None},
     "evaluation": {"n_episodes": int | None, "deterministic": bool | None},
+}
+REWARD_KEYS: OwnKeys = {
+    "": {
+        **EVALUATE_KEYS[""],
+        "n_episodes": int,
+        "n_mean_samples": int,
+        "discount": float | None,
+    },
+    "heat_map": {
+        "dimensions": list[int] | None,
+        "labels": list[str] | None,
+        "resolution": int,
+    },
 }
 
 

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from airl_cli.experts import Demonstrations
 
 
+_DIGESTED_BYTES = 2**28
+
+
 class Trainer(HasWeights, Protocol):
     """What is needed of a `RoundTrainer` here."""
 
@@ -480,9 +483,13 @@ def _rounds(number: int) -> str:
 
 
 def _digest(demonstrations: Demonstrations) -> str:
-    """SHA-256 of what the demonstrations show."""
-    digest = hashlib.sha256()
+    """SHA-256 of what the demonstrations show; of a large data set, of its beginning."""
+    digest = hashlib.sha256(str(len(demonstrations.trajectories)).encode())
+    size = 0
     for trajectory in demonstrations.trajectories:
+        size += np.asarray(trajectory.obs).nbytes
+        if size > _DIGESTED_BYTES:
+            break
         for array in (trajectory.obs, trajectory.acts):
             digest.update(np.ascontiguousarray(array).tobytes())
         digest.update(bytes([trajectory.terminal]))

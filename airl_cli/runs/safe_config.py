@@ -2,8 +2,8 @@
 
 A run directory can come from anywhere. Hydra's own `instantiate` calls whatever a config names;
 here a name is imported only below a few packages, and the *object* it leads to (not its spelling:
-modules re-export each other) must be of a kind that a run needs. Sizes of nets and buffers are
-not limited.
+modules re-export each other) must be of a kind that a run needs. Values that would have such an
+object import a module, unpickle a file or take all memory are refused, too (`safe_values`).
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.utils import ConstantSchedule, LinearSchedule
 from torch import nn, optim
 
-from airl_cli.algorithms import AdversarialTrainer
+from airl_cli.algorithms.rounds import RoundTrainer
+from airl_cli.algorithms.schedule import Annealed
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.runs.safe_values import check_values
 
 MAX_DEPTH = 32
 
@@ -44,14 +46,18 @@ _KINDS: tuple[tuple[type, tuple[str, ...]], ...] = (
     (nn.Module, ("torch.nn", "airl_cli")),
     (optim.Optimizer, ("torch.optim",)),
     (gymnasium.Wrapper, ("gymnasium.wrappers", "seals", "airl_cli")),
-    (AdversarialTrainer, ("airl_cli",)),
+    (RoundTrainer, ("airl_cli",)),
+    (Annealed, ("airl_cli",)),
     (EnvSpec, ("airl_cli",)),
     (ConstantSchedule, ("stable_baselines3",)),
     (LinearSchedule, ("stable_baselines3",)),
 )
 
-# Functions that only build reward nets or wrap environments.
-_FUNCTION_PACKAGES = ("airl_cli.rewards", "airl_cli.envs")
+# Modules whose functions only describe environments, or build nets and loggers.
+_FUNCTION_MODULES = ("airl_cli.envs.specs", "airl_cli.rewards.layers", "airl_cli.runs.loggers")
+
+# Wrappers that write files wherever they are told to.
+_REFUSED_CLASSES = (gymnasium.wrappers.RecordVideo,)
 
 # Hydra's ways to say "this object itself"; they take `path`.
 _OBJECT_TARGETS = frozenset(
@@ -76,7 +82,18 @@ def safe_instantiate(node: Any, *args: Any, trusted: Sequence[str] = (), **kwarg
     """
     if not isinstance(node, Mapping) or "_target_" not in node:
         raise InvalidValueError(f"the config node {str(node)[:80]!r} has no _target_")
-    return _build(node, tuple(trusted), args, kwargs, 0)
+    # What belongs to this package is on the list or not, whatever is trusted besides.
+    foreign = tuple(package for package in trusted if not _below(package, _ROOTS))
+    check_values(node, foreign)
+    return _build(node, foreign, args, kwargs, 0)
+
+
+def received_instantiate(
+    node: Mapping[str, Any], *without: str, trusted: Sequence[str] = ()
+) -> Any:
+    """`safe_instantiate` without the keys that are not arguments of the target."""
+    arguments = {key: value for key, value in node.items() if key not in without}
+    return safe_instantiate(arguments, trusted=trusted)
 
 
 def _build(
@@ -121,6 +138,9 @@ def _call(
     target = resolve(node["_target_"], trusted=trusted)
     if node.get("_partial_", False):
         return partial(target, *args, **kwargs)
+    if inspect.isclass(target) and issubclass(target, BaseAlgorithm):
+        # It would make the environment that the config names, by importing what that asks for.
+        raise InvalidValueError(f"{node['_target_']} in a run's config must be _partial_")
     try:
         return target(*args, **kwargs)
     except AirlError:
@@ -173,7 +193,11 @@ def _is_allowed(found: Any, trusted: tuple[str, ...]) -> bool:
     if _below(module, trusted):
         return True
     if inspect.isfunction(found):
-        return _below(module, _FUNCTION_PACKAGES)
+        return module in _FUNCTION_MODULES and not found.__name__.startswith("_")
+    if found in _REFUSED_CLASSES:
+        return False
+    if _below(module, ("airl_cli.experts",)):
+        return callable(getattr(found, "demonstrations", None))
     return any(issubclass(found, kind) and _below(module, places) for kind, places in _KINDS)
 
 
