@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from airl_cli import __version__
+from airl_cli import __version__, cli
 from airl_cli.commands import COMMANDS
 from airl_cli.config import conf_dir
-from support.cli import Airl
+from support.cli import Airl, Outcome
 
 
 def python(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -141,8 +141,8 @@ def test_groups_of_the_users_own_come_from_config_dir(airl: Airl, tmp_path: Path
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("airl ", {"train", "evaluate"}),
-        ("airl tr", {"train"}),
+        ("airl ", set(COMMANDS)),
+        ("airl eva", {"evaluate"}),
         ("airl train reward=st", {"reward=state_only"}),
         ("airl train generator.n_s", {"generator.n_steps="}),
         ("airl evaluate ru", {"run="}),
@@ -219,3 +219,19 @@ def test_the_process_is_left_as_it_was(airl: Airl) -> None:
     airl("train", "env=cartpol")
     assert (sys.argv, sys.stderr) == before
     assert "HYDRA_FULL_ERROR" not in os.environ
+
+
+def test_an_interrupt_before_a_run_began_is_one_word(
+    airl: Airl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(argv: list[str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_dispatch", interrupted)
+    assert airl("train") == Outcome(130, "", "interrupted\n")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    command = f"set -o pipefail; {sys.executable} -m airl_cli train --help | head -c 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
