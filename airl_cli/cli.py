@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from airl_cli.commands import COMMANDS
+from airl_cli.commands import COMMANDS, VERBS
 from airl_cli.errors import AirlError
 
 if TYPE_CHECKING:
@@ -90,10 +90,30 @@ def _dispatch(argv: list[str]) -> None:
         from airl_cli.completion import complete
 
         complete(argv, _run_command)
+    elif argv[0] in VERBS:
+        _dispatch_verb(argv[0], argv[1:])
     elif argv[0] in COMMANDS:
         _run_command(argv[0], argv[1:])
     else:
         raise _unknown_command(argv[0])
+
+
+def _dispatch_verb(command: str, arguments: list[str]) -> None:
+    """Runs `airl <command> <verb> ...`; the verb reaches the config under the key `verb`."""
+    verbs = VERBS[command]
+    if arguments and arguments[0] in verbs:
+        _run_command(command, [*arguments[1:], f"verb={arguments[0]}"])
+    elif arguments and arguments[0].startswith("-"):
+        _run_command(command, arguments)  # --help and the like
+    else:
+        from airl_cli.config.suggest import did_you_mean
+
+        rows = "\n".join(f"  {name:<8} {text}" for name, text in verbs.items())
+        listed = f"airl {command} <verb> [key=value ...]:\n{rows}"
+        if not arguments:
+            raise UsageError(f"airl {command} needs a verb.", listed)
+        guess = did_you_mean(arguments[0], verbs)
+        raise UsageError(f"airl {command} has no verb {arguments[0]!r}.", guess or listed)
 
 
 def _unknown_command(word: str) -> UsageError:

@@ -4,4 +4,17 @@ COMMANDS: dict[str, str] = {
     "train": "learn a reward and a policy from an expert: demonstrations, AIRL rounds, evaluation",
     "transfer": "train a new policy on a run's reward in another environment, and compare",
     "evaluate": "repeat a finished run's evaluation, on another environment or seed if asked",
+    "reward": "draw what a run learned, and measure it against the true reward",
+    "demos": "record, convert, look at and check demonstrations",
 }
+
+VERBS: dict[str, dict[str, str]] = {
+    "demos": {
+        "record": "sample an expert into a file: airl demos record path=p.npz env=... expert=...",
+        "convert": "write a recording in another format: path=... output=... [format=...]",
+        "info": "a table of what is in a recording",
+        "plot": "returns, lengths and the first state dimensions as a picture: [output=p.png]",
+        "check": "does a recording fit an environment? path=... env=...",
+    }
+}
+"""Commands that are followed by a verb: `airl <command> <verb> [overrides]`."""

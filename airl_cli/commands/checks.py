@@ -26,7 +26,8 @@ def check_demonstrations_suffice(
     batch_size = config["trainer"]["demo_batch_size"]
     if n_episodes is None or len(set(lengths)) != 1:
         return
-    length = int(lengths[0])
+    # Of every k-th transition, counted from a random one: so many at least.
+    length = max(1, int(lengths[0]) // (lookup(config, "expert.subsample") or 1))
     if n_episodes * length < batch_size:
         raise InvalidValueError(
             f"expert.n_episodes={n_episodes} of {length} steps are {n_episodes * length} "

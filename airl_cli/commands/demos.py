@@ -83,7 +83,7 @@ def convert(config: Config) -> None:
     name = formats.check_target(output, config["format"])
     recording = formats.read(config["path"])
     spaces = recording.observation_space, recording.action_space
-    if config["env"]:
+    if config.get("env"):
         spaces = spaces_of(instantiate(config["env"]))
     formats.write(
         output,
@@ -129,7 +129,7 @@ def check(config: Config) -> None:
 
 
 def _needed(config: Config, group: str, example: str) -> Config:
-    if not config[group]:
+    if not config.get(group):
         raise InvalidValueError(
             f"{config['verb']} needs an {group}.", f"Add {group}, e.g. {example}."
         )

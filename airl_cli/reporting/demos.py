@@ -86,7 +86,7 @@ def plot(trajectories: Sequence[Trajectory], path: str | Path) -> None:
     n_dimensions = min(_DIMENSIONS, int(np.prod(first.obs.shape[1:])))
     figure = Figure(figsize=(8.0, 2.6 + 1.4 * n_dimensions), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
-    top, below = figure.subfigures(2, 1, height_ratios=[2.6, 1.4 * n_dimensions])
+    top, below = np.asarray(figure.subfigures(2, 1, height_ratios=[2.6, 1.4 * n_dimensions]))
     left, right = top.subplots(1, 2)
     returns = returns_of(trajectories)
     if len(returns):
