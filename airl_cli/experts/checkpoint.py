@@ -123,27 +123,24 @@ class CheckpointExpert:
             # A buffer of the usual size would take gigabytes for nothing.
             **({"buffer_size": 1} if "buffer_size" in known else {}),
         }
-        policy = build_policy(
-            partial(
-                algorithm,
-                policy=self.policy or default_policy(spaces[0]),
-                policy_kwargs={**saved.policy_kwargs, **(self.policy_kwargs or {})},
-                **settings,
-            ),
-            *spaces,
-            device=self.device,
-        )
-        self._fill(policy, saved.tensors, env)
-        return policy
-
-    def _fill(self, policy: BasePolicy, tensors: Mapping[str, Any], env: EnvSpec) -> None:
         try:
-            fill_module(policy, tensors, self.path)
+            policy = build_policy(
+                partial(
+                    algorithm,
+                    policy=self.policy or default_policy(spaces[0]),
+                    policy_kwargs={**saved.policy_kwargs, **(self.policy_kwargs or {})},
+                    **settings,
+                ),
+                *spaces,
+                device=self.device,
+            )
+            fill_module(policy, saved.tensors, self.path)
         except InvalidValueError as error:
             raise InvalidValueError(
-                f"{error.problem}; the net was built for {env.id} and expert.algo={self.algo}",
+                f"{self.path} does not fit {env.id} and expert.algo={self.algo}: {error.problem}",
                 "Correct env, expert.algo, or expert.policy_kwargs (e.g. {net_arch: [64, 64]}).",
             ) from error
+        return policy
 
     def _load_trusting(
         self, spaces: tuple[Space[Any], Space[Any]], env: EnvSpec, report: Report

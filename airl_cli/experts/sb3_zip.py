@@ -112,7 +112,7 @@ def _readable(saved: Any) -> dict[str, Any]:
         return {}
     found = {}
     for name, value in saved.items():
-        if name.startswith(":") or name.startswith("optimizer"):
+        if name.startswith((":", "optimizer")) or name in _SETTINGS:
             continue
         named = _CLASS.fullmatch(value) if isinstance(value, str) else None
         if named is not None:
