@@ -35,12 +35,12 @@ def evaluate(cfg: DictConfig) -> float:
     config = validated(cfg, EVALUATE_KEYS)
     prepare_process(config)
     loaded = load_run(config["run"])
-    env = _part(config, loaded, "env")
+    env = part(config, loaded, "env")
     check_fits(loaded, env)
     asked = {key: value for key, value in config["evaluation"].items() if value is not None}
     seed = loaded.config["seed"] if config["seed"] is None else config["seed"]
     context = job_context()
-    expert = _part(config, loaded, "expert").demonstrations(env, seed=seed, report=context.log.info)
+    expert = part(config, loaded, "expert").demonstrations(env, seed=seed, report=context.log.info)
     evaluation: Evaluation = compare(
         loaded.policy,
         env,
@@ -56,7 +56,7 @@ def evaluate(cfg: DictConfig) -> float:
     return evaluation.normalized_score
 
 
-def _part(config: dict[str, Any], loaded: LoadedRun, name: str) -> Any:
+def part(config: dict[str, Any], loaded: LoadedRun, name: str) -> Any:
     """What the user chose, or else what the run had; a run's config is not trusted."""
     if config.get(name):
         return instantiate(config[name])

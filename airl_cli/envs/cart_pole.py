@@ -32,6 +32,13 @@ class CartPolePhysicsEnv(CartPoleEnv):
         InvalidValueError: If an argument has no physical meaning.
     """
 
+    observation_names = (
+        "position (m)",
+        "velocity (m/s)",
+        "angle (rad)",
+        "angular velocity (rad/s)",
+    )
+
     def __init__(
         self,
         length: float = 0.5,

@@ -63,6 +63,7 @@ class PointMazeEnv(gym.Env[np.ndarray, np.ndarray]):
         "render_modes": ["rgb_array"],
         "render_fps": round(1 / (TIME_STEP * FRAME_SKIP)),
     }
+    observation_names = ("x (m)", "y (m)", "z (m)")
 
     def __init__(self, direction: Direction = "left", render_mode: str | None = None) -> None:
         if direction not in get_args(Direction):

@@ -55,6 +55,8 @@ def reward_along_episodes(
     expert: Trajectory,
     random: Trajectory,
     path: str | Path,
+    *,
+    learner: Trajectory | None = None,
 ) -> None:
     """What a learned reward says at every step of an expert and of a random episode.
 
@@ -63,12 +65,16 @@ def reward_along_episodes(
         expert: An episode of the expert.
         random: An episode of random actions.
         path: PNG file to write.
+        learner: An episode of the learner, drawn too if given.
     """
     figure, axes = _new_figure()
     for episode, style, color, name in (
         (expert, "-", "black", "expert"),
+        (learner, "-.", "0.3", "learner"),
         (random, "--", "0.5", "random"),
     ):
+        if episode is None:
+            continue
         axes.plot(rewards_of(reward_net, episode), style, color=color, linewidth=1.2, label=name)
     axes.set_xlabel("step of the episode")
     axes.set_ylabel("learned reward per step")
