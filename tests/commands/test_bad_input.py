@@ -222,13 +222,15 @@ def test_an_interrupted_run_keeps_its_weights(
 ) -> None:
     whole = AdversarialTrainer.train
 
-    def interrupted(self: AdversarialTrainer, total: int, callback: Callable[[int], None]) -> None:
+    def interrupted(
+        self: AdversarialTrainer, total: int, callback: Callable[[int], None], **more: int
+    ) -> None:
         def stop(number: int) -> None:
             callback(number)
             if number == 1:
                 raise KeyboardInterrupt
 
-        whole(self, total, stop)
+        whole(self, total, stop, **more)
 
     monkeypatch.setattr(AdversarialTrainer, "train", interrupted)
     outcome = smoke()
