@@ -29,11 +29,13 @@ class JobContext:
         output_dir: The directory made for it.
         multirun: Whether it is one of several jobs.
         overrides: What was typed for it.
+        placed: Whether its directory was typed.
     """
 
     output_dir: Path
     multirun: bool
     overrides: tuple[str, ...] = ()
+    placed: bool = False
     log = log
 
 
@@ -47,6 +49,7 @@ def job_context() -> JobContext:
         Path(hydra.runtime.output_dir),
         hydra.mode == RunMode.MULTIRUN,
         tuple(hydra.overrides.task),
+        any(o.startswith(("hydra.run.dir=", "hydra.sweep.dir=")) for o in hydra.overrides.hydra),
     )
 
 

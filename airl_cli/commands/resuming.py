@@ -174,7 +174,8 @@ def _run_with(config: Mapping[str, Any], context: JobContext) -> Path | None:
     """The run that a job with this config began, the one that got furthest if there are several.
 
     Looked for where jobs of this kind put their directories: the job's own, its siblings, and for
-    a multirun the jobs of its sibling sweeps.
+    a multirun the jobs of its sibling sweeps. Where the directory was typed it is that one (or
+    one within that sweep).
 
     Raises:
         InvalidValueError: If the job's own directory holds another experiment.
@@ -192,10 +193,11 @@ def _run_with(config: Mapping[str, Any], context: JobContext) -> Path | None:
 
 
 def _neighbours(context: JobContext) -> Iterator[Path]:
-    own = context.output_dir
-    pattern = f"*/*/{layout.CONFIG}" if context.multirun else f"*/{layout.CONFIG}"
-    root = own.parent.parent if context.multirun else own.parent
-    for config in sorted(root.glob(pattern)):
+    levels = int(context.multirun) + int(not context.placed)
+    root = context.output_dir
+    for _ in range(levels):
+        root = root.parent
+    for config in sorted(root.glob("*/" * levels + layout.CONFIG)):
         yield config.parent
 
 
