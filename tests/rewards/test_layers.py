@@ -70,7 +70,9 @@ def test_ema_norm_matches_an_explicitly_weighted_mean_and_variance() -> None:
     values = th.cat(batches).flatten().numpy()
     mean = (weights * values).sum()
     assert norm.running_mean.item() == pytest.approx(mean, rel=1e-4)
-    assert norm.running_var.item() == pytest.approx((weights * (values - mean) ** 2).sum(), rel=1e-4)
+    assert norm.running_var.item() == pytest.approx(
+        (weights * (values - mean) ** 2).sum(), rel=1e-4
+    )
 
 
 def test_a_constant_feature_does_not_become_infinite() -> None:
