@@ -47,18 +47,17 @@ def verify_checksums(folder: str | Path) -> bool:
     listed = Path(folder) / CHECKSUMS
     if not listed.exists():
         return False
-    expected = read_json(listed)
+    remedy = f"Make it again, or, if it was changed on purpose, remove {CHECKSUMS}."
+    try:
+        expected = read_json(listed)
+    except InvalidValueError as error:
+        raise InvalidValueError(f"{folder} is damaged: {error.problem}", remedy) from error
     found = _folder(Path(folder))
     if expected == found:
         return True
-    names = expected.keys() | found.keys() if isinstance(expected, dict) else {CHECKSUMS}
-    changed = sorted(
-        n for n in names if not isinstance(expected, dict) or expected.get(n) != found.get(n)
-    )
-    raise InvalidValueError(
-        f"{folder} is damaged: {changed[0]} is not what was written.",
-        f"Make it again, or, if it was changed on purpose, remove {CHECKSUMS}.",
-    )
+    known = expected if isinstance(expected, dict) else {}
+    changed = min(n for n in known.keys() | found.keys() if known.get(n) != found.get(n))
+    raise InvalidValueError(f"{folder} is damaged: {changed} is not what was written.", remedy)
 
 
 def _folder(folder: Path) -> dict[str, str]:

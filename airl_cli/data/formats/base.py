@@ -18,6 +18,8 @@ from gymnasium.spaces import Space
 from airl_cli.data.types import Trajectory
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
 
+_REMEDY = "It is damaged or of another format; make or download it again."
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -95,13 +97,15 @@ def explained(source: str, what: str) -> Iterator[None]:
     """
     try:
         yield
-    except AirlError:
-        raise
+    except AirlError as error:
+        if source in error.problem:
+            raise
+        raise type(error)(f"{source}: {error.problem}", error.remedy or _REMEDY) from error
     except Exception as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise InvalidValueError(
             f"{source} is not a usable {what}: {reason.rstrip('.')}.",
-            "It is damaged or of another format; make or download it again.",
+            _REMEDY,
         ) from error
 
 

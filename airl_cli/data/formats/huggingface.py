@@ -20,6 +20,7 @@ from airl_cli.data.digest import sha256, verify_checksums, write_checksums
 from airl_cli.data.formats.base import Recording, atomic_folder, explained, require
 from airl_cli.data.types import Trajectory, TrajectoryWithRew
 from airl_cli.errors import InvalidValueError
+from airl_cli.serialization import read_json
 
 NAME = "huggingface"
 DESCRIPTION = "a folder of Hugging Face datasets, one row an episode, as imitation saves it"
@@ -36,6 +37,8 @@ def read(path: str) -> Recording:
     datasets = require("datasets", "hub", "a Hugging Face dataset")
     verified = verify_checksums(path)
     with explained(path, WHAT):
+        if _is_empty(Path(path) / "state.json"):  # `datasets` stumbles over its own empty folders
+            raise checks.no_episodes(path)
         dataset = datasets.load_from_disk(path)
         if not isinstance(dataset, datasets.Dataset):
             splits = sorted(map(str, dataset))
@@ -120,6 +123,11 @@ def episodes(source: str, dataset: Any) -> list[Trajectory]:
     ]
     checks.check_uniform(source, trajectories)
     return trajectories
+
+
+def _is_empty(state: Path) -> bool:
+    content = read_json(state) if state.is_file() else {}
+    return isinstance(content, dict) and content.get("_data_files") == []
 
 
 def _plain(column: Any) -> Any:
