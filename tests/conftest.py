@@ -59,6 +59,16 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory, expert_cache: Path) ->
     return folder
 
 
+@pytest.fixture(scope="session")
+def maze_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that learned little, in an environment that knows its reward and its states."""
+    folder = tmp_path_factory.mktemp("maze") / "run"
+    options = ["env=point_maze", "expert=random", "reward=state_only", "evaluation.n_episodes=3"]
+    with _root_logger_restored():
+        assert cli.main(["train", "experiment=smoke", *options, f"hydra.run.dir={folder}"]) == 0
+    return folder
+
+
 @pytest.fixture
 def airl(
     tmp_path: Path,
