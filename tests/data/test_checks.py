@@ -1,0 +1,105 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from gymnasium import spaces
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airl_cli.data import Trajectory, checks
+from airl_cli.errors import InvalidValueError
+from support.demos import ACT_SPACE, OBS_SPACE, episodes
+
+SPACES = [
+    spaces.Box(-1.0, 2.0, (2,), np.float32),
+    spaces.Box(-np.inf, np.inf, (1,), np.float32),
+    spaces.Discrete(3, start=-1),
+    spaces.MultiDiscrete([2, 4]),
+    spaces.MultiBinary(3),
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_outside_agrees_with_the_space_itself(data):
+    space = data.draw(st.sampled_from(SPACES))
+    numbers = st.floats(-5, 5, width=32) if space.dtype == np.float32 else st.integers(-2, 5)
+    shape = (4, *space.shape)
+    flat = data.draw(st.lists(numbers, min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))
+    values = np.array(flat, dtype=space.dtype).reshape(shape)
+    found = checks.outside(space, values)
+    for value, is_outside in zip(values, found, strict=True):
+        if space.dtype != np.float32 or space.contains(value):
+            assert is_outside == (not space.contains(value))
+        else:  # a float may pass a bound by rounding, and no more
+            distance = np.maximum(space.low - value, value - space.high).max()
+            assert is_outside or distance <= 1e-4
+
+
+def test_nan_is_outside():
+    assert checks.outside(SPACES[1], np.array([[np.nan], [0.0]])).tolist() == [True, False]
+
+
+def changed(**changes):
+    return dataclasses.replace(episodes()[1], **changes)
+
+
+@pytest.mark.parametrize(
+    ("episode", "message"),
+    [
+        (changed(obs=np.zeros((8, 2), np.float32)), r"obs: shape \(2,\) per step"),
+        (changed(acts=np.zeros((7, 1), np.int64)), r"acts: shape \(1,\) per step"),
+        (changed(acts=np.zeros(7)), "acts: float64 values, the environment has Discrete"),
+        (changed(acts=np.array([0, 1, 0, 2, 0, 0, 0])), "acts: 2 at step 3 is not in the action"),
+        (changed(rews=np.array([0, 0, np.nan, 0, 0, 0, 0])), "rews: nan at step 2"),
+        (changed(obs=np.full((8, 3), np.inf, np.float32)), "obs: inf at step 0"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_file_episode_and_field(episode, message):
+    fitting = checks.Fitting("demos.npz", OBS_SPACE, ACT_SPACE)
+    with pytest.raises(InvalidValueError, match=f"^demos.npz: episode 5, {message}") as caught:
+        fitting.fit(5, episode)
+    assert caught.value.remedy
+
+
+def test_precision_is_brought_to_the_environments():
+    fitting = checks.Fitting("d", OBS_SPACE, ACT_SPACE)
+    episode = changed(
+        obs=episodes()[1].obs.astype(np.float64), acts=episodes()[1].acts.astype(np.uint8)
+    )
+    assert fitting.fit(0, episode) == episodes()[1]
+
+
+def test_integers_that_the_environments_type_cannot_hold_are_refused():
+    images = spaces.Box(0, 255, (2,), np.uint8)
+    wide = Trajectory(np.full((3, 2), 300), np.zeros(2, np.int64), None, False)
+    with pytest.raises(InvalidValueError, match="obs: values from 300 to 300 do not fit"):
+        checks.Fitting("d", images, ACT_SPACE).fit(0, wide)
+
+
+def test_actions_outside_the_bounds_are_refused_or_clipped():
+    box = spaces.Box(-1.0, 1.0, (1,), np.float32)
+    acts = np.array([[0.5], [1.5]])
+    episode = Trajectory(np.zeros((3, 3), np.float32), acts, None, False)
+    with pytest.raises(InvalidValueError, match="at step 1 is not in.*\n.*clip_actions=true"):
+        checks.Fitting("d", OBS_SPACE, box).fit(0, episode)
+    clipped = checks.Fitting("d", OBS_SPACE, box, clip_actions=True)
+    assert clipped.fit(0, episode).acts.ravel().tolist() == [0.5, 1.0]
+    columns = {"obs": episode.obs[:2], "acts": acts, "next_obs": episode.obs[1:]}
+    assert clipped.cast(columns)["acts"].ravel().tolist() == [0.5, 1.0]
+
+
+def test_rounding_at_a_bound_is_clipped_without_being_asked():
+    box = spaces.Box(-1.0, 1.0, (1,), np.float32)
+    episode = Trajectory(np.zeros((2, 3)), np.array([[1.0 + 1e-7]]), None, False)
+    assert box.contains(checks.Fitting("d", OBS_SPACE, box).fit(0, episode).acts[0])
+
+
+def test_episodes_of_different_environments_are_not_mixed():
+    other = Trajectory(np.zeros((2, 4), np.float32), np.zeros(1, np.int64), None, False)
+    with pytest.raises(InvalidValueError, match="d: episode 1, obs: float32 of shape"):
+        checks.check_uniform("d", [episodes(rews=False)[0], other])
+    with pytest.raises(InvalidValueError, match="d: episode 1, rews"):
+        checks.check_uniform("d", [episodes()[0], episodes(rews=False)[0]])
+    with pytest.raises(InvalidValueError, match="no episodes"):
+        checks.check_uniform("d", [])
