@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 _RESAMPLES = 4_000
+_DRAWS_AT_A_TIME = 2**22  # 32 MB: demonstrations may have many thousand episodes
 
 
 class MakesEnvs(Protocol):
@@ -124,7 +125,9 @@ def confidence_interval(values: Sequence[float] | np.ndarray) -> tuple[float, fl
     if len(array) < 2:
         return math.nan, math.nan
     rng = np.random.default_rng(0)
-    means = rng.choice(array, (_RESAMPLES, len(array))).mean(axis=1)
+    rows = max(1, _DRAWS_AT_A_TIME // len(array))
+    blocks = (min(rows, _RESAMPLES - done) for done in range(0, _RESAMPLES, rows))
+    means = np.concatenate([rng.choice(array, (n, len(array))).mean(axis=1) for n in blocks])
     low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
