@@ -16,6 +16,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import safe_mean
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
+from airl_cli.algorithms import RewardTrainer
 from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.evaluation import (
     confidence_interval,
@@ -55,9 +56,12 @@ class TrainedExpert:
         device: Where it is trained and acts.
         noise: Probability with which the demonstrator takes a random action instead of its own.
         subsample: Train on every k-th transition of the demonstrations only.
+        temperature: Tau of the entropy that the expert is trained with: it maximises
+            `E[sum_t r - tau log pi]`, so that its demonstrations are those of the maximum
+            entropy model that AIRL assumes. 0: the plain reward.
 
     Raises:
-        InvalidValueError: If a number is not positive.
+        InvalidValueError: If a number is out of range.
     """
 
     algorithm: Callable[..., BaseAlgorithm]
@@ -70,11 +74,17 @@ class TrainedExpert:
     device: str = "cpu"
     noise: float = 0.0
     subsample: int = 1
+    temperature: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("total_timesteps", "n_envs", "n_episodes"):
             if getattr(self, name) < 1:
                 raise InvalidValueError(f"expert.{name}={getattr(self, name)} must be positive")
+        if self.temperature < 0:
+            raise InvalidValueError(
+                f"expert.temperature={self.temperature} must not be negative",
+                "0 trains the expert on the plain reward; 0.01 to 0.1 of a step's reward is usual.",
+            )
         Sampling(self.n_episodes, self.noise, self.subsample)
 
     def demonstrations(self, env: EnvSpec, *, seed: int, report: Report = silent) -> Demonstrations:
@@ -121,6 +131,7 @@ class TrainedExpert:
             "n_envs": self.n_envs,
             "seed": self.seed,
             "normalize_reward": self.normalize_reward,
+            "temperature": self.temperature,
         }
 
     def _reuse(
@@ -155,8 +166,7 @@ class TrainedExpert:
         venv = env.make(self.seed, n_envs=self.n_envs)
         try:
             with isolated_rng(self.seed):
-                model = self._build(self._training_env(venv))
-                model.learn(self.total_timesteps, callback=_Reporter(self.total_timesteps, report))
+                model = self._learn(venv, _Progress(self.total_timesteps, report))
         finally:
             venv.close()
         seconds = time.perf_counter() - start
@@ -177,6 +187,25 @@ class TrainedExpert:
         report(f"trained the expert in {seconds:.0f} s, return {mean:,.1f}; kept in {folder}")
         # From the file, as the next time, so that a cached expert and a fresh one act alike.
         return self._rebuild(env, folder), record
+
+    def _learn(self, venv: VecEnv, progress: _Progress) -> BaseAlgorithm:
+        if self.temperature == 0:
+            model = self._build(self._training_env(venv))
+            return model.learn(self.total_timesteps, callback=_Reporter(progress))
+        model = self._build(venv)
+        trainer = RewardTrainer(
+            venv=venv,
+            gen_algo=model,
+            reward_net=None,
+            temperature=self.temperature,
+            normalize_gen_reward=self.normalize_reward,
+            allow_variable_horizon=True,
+        )
+        trainer.train(
+            self.total_timesteps,
+            lambda _: progress(model.num_timesteps, lambda: trainer.stats["true_return_mean"]),
+        )
+        return model
 
     def _training_env(self, venv: VecEnv) -> VecEnv:
         if not self.normalize_reward:
@@ -239,23 +268,35 @@ def _check_better_than_random(record: cache.ExpertRecord, folder: Path) -> None:
     )
 
 
-class _Reporter(BaseCallback):
+class _Progress:
     """Says every now and then how the expert's training goes."""
 
     def __init__(self, total_timesteps: int, report: Report) -> None:
-        super().__init__()
         self._total = total_timesteps
         self._report = report
         self._start = self._last = time.monotonic()
 
-    def _on_step(self) -> bool:
+    def __call__(self, done: int, mean_return: Callable[[], float]) -> None:
         now = time.monotonic()
-        if now - self._last >= _SECONDS_BETWEEN_REPORTS:
-            self._last = now
-            done = self.num_timesteps
-            returns = [info["r"] for info in self.model.ep_info_buffer or ()]
-            self._report(
-                f"expert: {done / self._total:.0%} of {self._total:,} steps, "
-                f"{done / (now - self._start):,.0f} steps/s, return {safe_mean(returns):,.1f}"
-            )
+        if now - self._last < _SECONDS_BETWEEN_REPORTS:
+            return
+        self._last = now
+        self._report(
+            f"expert: {done / self._total:.0%} of {self._total:,} steps, "
+            f"{done / (now - self._start):,.0f} steps/s, return {mean_return():,.1f}"
+        )
+
+
+class _Reporter(BaseCallback):
+    """Tells `_Progress` after every step."""
+
+    def __init__(self, progress: _Progress) -> None:
+        super().__init__()
+        self._progress = progress
+
+    def _on_step(self) -> bool:
+        self._progress(self.num_timesteps, self._mean_return)
         return True
+
+    def _mean_return(self) -> float:
+        return safe_mean([info["r"] for info in self.model.ep_info_buffer or ()])

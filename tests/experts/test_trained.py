@@ -100,6 +100,7 @@ def test_every_setting_that_matters_makes_another_expert(make: Any, env: EnvSpec
         make(seed=1).folder(env),
         make(n_envs=3).folder(env),
         make(normalize_reward=True).folder(env),
+        make(temperature=0.1).folder(env),
         make(partial(PPO, learning_rate=2e-2)).folder(env),
         make(partial(sb3.A2C, "MlpPolicy")).folder(env),
         make(partial(PPO, policy_kwargs={"activation_fn": torch.nn.ReLU})).folder(env),
@@ -183,6 +184,21 @@ def test_rewards_can_be_normalised_in_training_only(make: Any, env: EnvSpec) -> 
     demonstrations = make(normalize_reward=True).demonstrations(env, seed=0)
     assert demonstrations.policy is not None
     assert set(np.concatenate([t.rews for t in demonstrations.trajectories])) <= {0.0, 1.0}
+
+
+def test_an_expert_with_entropy_is_less_certain(make: Any, env: EnvSpec) -> None:
+    returns = {
+        temperature: make(temperature=temperature, total_timesteps=1024)
+        .demonstrations(env, seed=0)
+        .returns.mean()
+        for temperature in (0.0, 0.5)
+    }
+    assert returns[0.5] < returns[0.0]
+
+
+def test_a_negative_temperature_is_refused(make: Any) -> None:
+    with pytest.raises(InvalidValueError, match="expert.temperature=-1"):
+        make(temperature=-1)
 
 
 def test_an_algorithm_that_does_not_fit_the_env_is_a_mistake(make: Any, env: EnvSpec) -> None:
