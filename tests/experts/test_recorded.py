@@ -1,0 +1,158 @@
+import numpy as np
+import pytest
+
+from airl_cli.data import rollout, storage
+from airl_cli.data.stored import StoredTransitions
+from airl_cli.envs import EnvSpec
+from airl_cli.errors import InvalidValueError, NotFoundError
+from airl_cli.evaluation import sample_episodes
+from airl_cli.experts import TrajectoriesExpert
+from airl_cli.experts.check import check_demonstrations, check_fit
+from airl_cli.experts.sampling import spaces_of
+from support.demos import episodes
+
+PENDULUM = EnvSpec("Pendulum-v1", n_envs=2, max_episode_steps=20)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recorded") / "demos.npz"
+    trajectories = sample_episodes(None, PENDULUM, 6, 0)
+    spaces = spaces_of(PENDULUM)
+    storage.save(
+        path,
+        trajectories,
+        observation_space=spaces[0],
+        action_space=spaces[1],
+        metadata={"env": "Pendulum-v1"},
+    )
+    return path, trajectories
+
+
+def demonstrations(path, seed=0, env=PENDULUM, **kwargs):
+    return TrajectoriesExpert(str(path), **kwargs).demonstrations(env, seed=seed)
+
+
+def test_all_episodes_and_where_they_come_from(recorded):
+    path, trajectories = recorded
+    found = demonstrations(path)
+    assert list(found.trajectories) == trajectories
+    assert found.for_training is found.trajectories
+    assert found.policy is None
+    provenance = found.provenance
+    assert provenance["source"] == "airl"
+    assert provenance["path"] == str(path)
+    assert len(provenance["sha256"]) == 64
+    assert (provenance["n_episodes"], provenance["n_transitions"]) == (6, 120)
+    assert provenance["return_mean"] == pytest.approx(found.returns.mean())
+    assert provenance["recorded"] == {"env": "Pendulum-v1"}
+
+
+def test_fewer_episodes_are_drawn_by_the_seed(recorded):
+    path, trajectories = recorded
+    drawn = {
+        tuple(trajectories.index(t) for t in demonstrations(path, s, n_episodes=2).trajectories)
+        for s in range(8)
+    }
+    assert len(drawn) > 1
+    again = demonstrations(path, 3, n_episodes=2)
+    assert list(again.trajectories) == list(demonstrations(path, 3, n_episodes=2).trajectories)
+    with pytest.raises(InvalidValueError, match="n_episodes=7 is more than the 6 in"):
+        demonstrations(path, n_episodes=7)
+
+
+def test_a_file_over_the_limit_stays_on_the_disk_and_gives_the_same(recorded):
+    path, _ = recorded
+    here = demonstrations(path, n_episodes=3, subsample=4)
+    there = demonstrations(path, n_episodes=3, subsample=4, memory_limit=0)
+    assert isinstance(there.samples, StoredTransitions)
+    assert list(there.trajectories) == list(here.trajectories)
+    assert there.returns.tolist() == here.returns.tolist()
+    rows = there.samples.rows(np.arange(len(there.samples)))
+    for name in ("obs", "acts", "next_obs", "dones"):
+        assert np.array_equal(rows[name], getattr(here.samples, name))
+    assert there.provenance["streamed"] and not here.provenance["streamed"]
+
+
+def test_subsampling_keeps_returns_and_lengths_of_whole_episodes(recorded):
+    path, trajectories = recorded
+    found = demonstrations(path, subsample=10)
+    assert len(found.samples) == 12
+    assert found.lengths.tolist() == [20] * 6
+    whole = rollout.flatten_trajectories(trajectories)
+    assert {o.tobytes() for o in found.samples.obs} <= {o.tobytes() for o in whole.obs}
+
+
+def test_another_sha256_than_asked_for_is_refused(recorded):
+    path, _ = recorded
+    digest = demonstrations(path).provenance["sha256"]
+    demonstrations(path, sha256=digest)
+    with pytest.raises(InvalidValueError, match=f"has the SHA-256 {digest}, not expert.sha256=ab"):
+        demonstrations(path, sha256="ab")
+
+
+def test_recordings_of_another_environment_are_refused(recorded, tmp_path):
+    path, _ = recorded
+    with pytest.raises(InvalidValueError, match="demos.npz: episode 0, obs: shape"):
+        demonstrations(path, env=EnvSpec("CartPole-v1"))
+    with pytest.raises(NotFoundError, match="no file or folder"):
+        demonstrations(tmp_path / "none.npz")
+
+
+def test_another_space_of_the_same_shape_is_mentioned(tmp_path):
+    said = []
+    from gymnasium import spaces
+
+    trajectories = sample_episodes(None, PENDULUM, 1, 0)
+    storage.save(tmp_path / "d.npz", trajectories, action_space=spaces.Box(-9, 9, (1,)))
+    TrajectoriesExpert(str(tmp_path / "d.npz")).demonstrations(PENDULUM, seed=0, report=said.append)
+    assert "action space is not that of Pendulum-v1" in said[0]
+
+
+def test_rewards_may_be_unknown(tmp_path):
+    cart = EnvSpec("CartPole-v1")
+    plain = episodes(rews=False)
+    wide = [type(t)(np.pad(t.obs, ((0, 0), (0, 1))), t.acts, None, t.terminal) for t in plain]
+    storage.save(tmp_path / "d.npz", wide)
+    for limit in (0, 256):
+        found = demonstrations(tmp_path / "d.npz", env=cart, memory_limit=limit)
+        assert len(found.returns) == 0
+        assert found.provenance["return_mean"] is None
+
+
+# -- check -----------------------------------------------------------------------------------------
+
+
+def test_recordings_of_the_environment_itself_fit(recorded):
+    path, trajectories = recorded
+    fit = check_fit(str(path), trajectories, PENDULUM)
+    assert fit.warnings == ()
+    assert (fit.lengths, fit.limit, fit.cut_off) == ((20, 20), 20, 0)
+    assert fit.replay.fraction == 1.0
+
+
+def test_what_is_odd_is_said(recorded):
+    path, trajectories = recorded
+    heavy = EnvSpec("Pendulum-v1", max_episode_steps=30, kwargs={"g": 30.0})
+    fit = check_fit(str(path), trajectories, heavy)
+    assert any("6 of 6 episodes stop before the limit of 30" in w for w in fit.warnings)
+    assert any("only" in w and "transitions tried" in w for w in fit.warnings)
+    fast = [type(t)(t.obs * 1.5, t.acts, None, t.terminal, t.rews) for t in trajectories]
+    short = EnvSpec("Pendulum-v1", max_episode_steps=5)
+    warnings = check_fit("d", fast, short).warnings
+    assert any("outside the observation space" in w for w in warnings)
+    assert any("up to 20 steps, Pendulum-v1 ends after 5" in w for w in warnings)
+
+
+def test_training_refuses_episodes_of_different_length(recorded):
+    _, trajectories = recorded
+    path = recorded[0].with_name("mixed.npz")
+    cut = trajectories[0]
+    cut = type(cut)(cut.obs[:11], cut.acts[:10], None, True, cut.rews[:10])
+    storage.save(path, [cut, *trajectories])
+    found = demonstrations(path)
+    said = []
+    with pytest.raises(InvalidValueError, match="mixed.npz differ in length"):
+        check_demonstrations(found, PENDULUM, allow_variable_horizon=False, report=said.append)
+    check_demonstrations(found, PENDULUM, allow_variable_horizon=True, report=said.append)
+    assert said == []
