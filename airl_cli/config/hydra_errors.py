@@ -122,7 +122,8 @@ def _unknown_key(
         guess = did_you_mean(key, _keys(free, f"{parent}."))
         hint = f"To add it, type +{key}=<value>."
     else:
-        guess = did_you_mean(key, [*_keys(cfg), *groups])
+        # A group that another command has is no guess for itself.
+        guess = did_you_mean(key, [name for name in (*_keys(cfg), *groups) if name != key])
         hint = f"airl {command} --help lists the groups and keys."
     return InvalidValueError(f"there is no key {key!r}.", f"{guess} {hint}".strip())
 

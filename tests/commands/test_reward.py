@@ -121,6 +121,7 @@ def test_a_gail_run_gets_a_warning(airl: Airl, maze: Path) -> None:
         ("coverage.n_samples=0", "coverage.n_samples=0"),
         ("coverage=sphere", "coverage has no option 'sphere'"),
         ("env=pendulum", "observation space"),
+        ("reward=basic", "there is no key 'reward'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
