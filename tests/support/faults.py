@@ -11,6 +11,7 @@ import json
 import os
 import random
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -53,12 +54,14 @@ def start(arguments: Sequence[str], output: Path) -> int:
     with contextlib.suppress(BaseException):
         from airl_cli.cli import main
 
-        stream = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(stream, 1)
-        os.dup2(stream, 2)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler if number == 2 else signal.SIG_DFL)
+        with output.open("a", buffering=1) as stream:
+            os.dup2(stream.fileno(), 1)
+            os.dup2(stream.fileno(), 2)
+        sys.stdout, sys.stderr = os.fdopen(1, "w", 1), os.fdopen(2, "w", 1)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         code = main(arguments)
+        sys.stdout.flush()
     os._exit(code)
 
 
@@ -160,9 +163,7 @@ def differences(run: Path, reference: Path) -> Iterator[str]:
             load_file(path / "checkpoints/final" / f"{name}.safetensors")
             for path in (run, reference)
         )
-        yield from (
-            f"{name}: {key}" for key in theirs if not torch.equal(ours[key], theirs[key])
-        )
+        yield from (f"{name}: {key}" for key in theirs if not torch.equal(ours[key], theirs[key]))
     if result(run) != result(reference):
         yield "result.json"
     if rows(run) != rows(reference):
@@ -190,11 +191,10 @@ def killed_often(
     records: list[dict[str, Any]] = []
     while len(records) < kills:
         newest = max(checkpoints(run), default=0)
-        aimed = rng.random() < 0.5 and newest + every <= rounds
-        target = newest + every * rng.randint(1, 3)
-        moment = (
-            inside_checkpoint(run, target) if aimed else after(rng.uniform(0, longest))
-        )
+        left = (rounds - newest) // every  # checkpoints to come
+        aimed = left > 0 and rng.random() < 0.5
+        target = newest + every * rng.randint(1, max(1, min(3, left)))
+        moment = inside_checkpoint(run, target) if aimed else after(rng.uniform(0, longest))
         if not kill_at(start(arguments, log), moment):  # it was faster: it must have finished
             assert (run / "result.json").is_file(), log.read_text()
             break
