@@ -2,8 +2,8 @@
 
 All of them are immutable records of NumPy arrays whose first axis is time (trajectories) or the
 batch (transitions). `terminal` and `dones` mean a terminal state of the MDP; an episode that a
-time limit cut off is not terminal, and its value and potential go on (DESIGN: "terminal is not
-truncated"; Pardo et al. 2018, arXiv 1712.00378).
+time limit cut off is not terminal, and its value and potential go on (Pardo et al. 2018,
+arXiv 1712.00378).
 """
 
 from __future__ import annotations

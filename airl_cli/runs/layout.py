@@ -1,4 +1,4 @@
-"""Names of the files in a run directory; DESIGN section 4 shows the whole."""
+"""Names of the files in a run directory; the README shows the whole."""
 
 CONFIG = "config.json"
 """The config as the run used it, every interpolation resolved; what loading reads."""
