@@ -1,6 +1,7 @@
 """What the tests of every part share."""
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ import torch
 
 from airl_cli import cli
 from support.cli import Airl, Outcome
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before `huggingface_hub` is imported: tests need no network
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -52,6 +52,7 @@ def demos(cfg: DictConfig) -> None:
 def record(config: Config) -> None:
     """Samples an expert into a file of whole episodes."""
     path, log = config["path"], job_context().log
+    env_config = _needed(config, "env", "env=cartpole")
     expert_config = _needed(config, "expert", "expert=ppo")
     if expert_config.get("subsample", 1) != 1:
         raise InvalidValueError(
@@ -59,7 +60,7 @@ def record(config: Config) -> None:
             "Give expert.subsample to airl train instead.",
         )
     formats.check_target(path, config["format"])
-    env = instantiate(_needed(config, "env", "env=cartpole"))
+    env = instantiate(env_config)
     demonstrations = instantiate(expert_config).demonstrations(
         env, seed=config["seed"], report=log.info
     )
@@ -131,7 +132,7 @@ def check(config: Config) -> None:
 def _needed(config: Config, group: str, example: str) -> Config:
     if not config.get(group):
         raise InvalidValueError(
-            f"{config['verb']} needs an {group}.", f"Add {group}, e.g. {example}."
+            f"{config['verb']} needs {group}=....", f"Add {group}, e.g. {example}."
         )
     node: Config = config[group]
     return node

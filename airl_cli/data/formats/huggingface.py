@@ -157,7 +157,7 @@ def _array(source: str, index: int, name: str, scalar: Any) -> np.ndarray:
     kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
     if values.null_count or not any(is_kind(values.type) for is_kind in kinds):
         raise _malformed(source, index, name, f"missing values, or not numbers ({values.type})")
-    return values.to_numpy(zero_copy_only=False).reshape(shape)
+    return np.array(values.to_numpy(zero_copy_only=False)).reshape(shape)  # not the file's memory
 
 
 def _flag(source: str, index: int, value: Any) -> bool:

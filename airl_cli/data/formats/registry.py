@@ -80,7 +80,7 @@ def check_target(path: str, name: str | None = None) -> str:
             own, no ending for a Hugging Face folder.
 
     Raises:
-        InvalidValueError: If there is no such format, the path says none, or a folder exists.
+        InvalidValueError: If there is no such format, the path says none, or something is there.
     """
     if name is None:
         if path.startswith(minari.PREFIX):
@@ -97,7 +97,7 @@ def check_target(path: str, name: str | None = None) -> str:
         )  # fmt: skip
     is_folder = name in _FOLDERS
     taken = minari.folder_of(path).exists() if name == minari.NAME else Path(path).exists()
-    if taken and (is_folder or Path(path).is_dir()):
+    if taken:
         raise InvalidValueError(f"{path} exists already.", "Choose another name, or remove it.")
     if not is_folder and Path(path).suffix != ".npz":
         raise InvalidValueError(f"{path} does not end in .npz.", f"Write {path}.npz.")
