@@ -1,0 +1,125 @@
+"""The transfer table: a reward learned under one dynamics, used under another.
+
+For every seed: AIRL with a reward of states alone, AIRL with one of states and actions, and GAIL
+in the training environment; then a new policy on each AIRL reward in the target environment.
+
+    python benchmarks/transfer/run.py point_maze --seeds 0 1 2
+
+Everything is done by the command line that users have; the table shows true returns in the
+target. Results go to `benchmarks/transfer/<task>.{json,md}`, run directories to
+`outputs/benchmarks/transfer/<task>/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+TASKS = {
+    "point_maze": {
+        "train": ["env=point_maze", "env.direction=left"],
+        "target": ["env=point_maze", "env.direction=right"],
+        "coverage": ["coverage=grid"],
+    },
+    "cartpole": {
+        "train": ["env=cartpole_physics"],
+        "target": ["env=cartpole_physics", "env.length=1.0", "env.force_mag=5.0"],
+        "coverage": ["coverage=mixture"],
+    },
+}
+LEARNERS = {
+    "state_only": ["reward=state_only"],
+    "state_action": ["reward=shaped"],
+    "gail": ["reward=basic", "trainer=gail"],
+}
+
+
+def airl(*arguments: str) -> float:
+    """Runs a command; gives its wall-clock time in seconds."""
+    print("airl", " ".join(arguments), flush=True)
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "airl_cli", *arguments], check=True)
+    return time.perf_counter() - start
+
+
+def result(folder: Path) -> dict:
+    """What a run measured."""
+    return json.loads((folder / "result.json").read_text())
+
+
+def one_seed(task: str, seed: int, root: Path) -> dict:
+    """Trains and transfers for one seed; gives every figure of the table."""
+    spec, row = TASKS[task], {"seed": seed}
+    start = time.perf_counter()
+    for name, choice in LEARNERS.items():
+        folder = root / f"{name}-{seed}"
+        row[f"{name}_train_seconds"] = airl(
+            "train", *spec["train"], *choice, f"seed={seed}", f"hydra.run.dir={folder}"
+        )
+        row[f"{name}_source_return"] = result(folder)["learner_return_mean"]
+        row["demonstrator_return"] = result(folder)["expert_return_mean"]
+    for name in ("state_only", "state_action"):
+        folder = root / f"transfer-{name}-{seed}"
+        row[f"{name}_transfer_seconds"] = airl(
+            *("transfer", f"run={root / f'{name}-{seed}'}", *spec["target"], f"seed={seed}"),
+            *(f"gail_run={root / f'gail-{seed}'}", f"hydra.run.dir={folder}"),
+        )
+        row[name] = result(folder)
+    airl("reward", f"run={root / f'state_only-{seed}'}", *spec["coverage"])
+    row["reward"] = json.loads((root / f"state_only-{seed}" / "reward.json").read_text())
+    row["seconds"] = time.perf_counter() - start
+    return row
+
+
+def table(task: str, rows: list[dict]) -> str:
+    """The paper's table, mean and standard deviation over seeds."""
+    lines = {
+        "(a) trained on the true reward": [r["state_only"]["expert_return_mean"] for r in rows],
+        "(b) AIRL, state only": [r["state_only"]["learner_return_mean"] for r in rows],
+        "(b) AIRL, state-action": [r["state_action"]["learner_return_mean"] for r in rows],
+        "(c) AIRL's policy as it is": [r["state_only"]["source_return_mean"] for r in rows],
+        "(d) GAIL's policy as it is": [r["state_only"]["gail_return_mean"] for r in rows],
+        "(e) random": [r["state_only"]["random_return_mean"] for r in rows],
+    }
+    scores = {
+        "transfer score, state only": [r["state_only"]["transfer_score"] for r in rows],
+        "transfer score, state-action": [r["state_action"]["transfer_score"] for r in rows],
+        "normalised score, state only": [r["state_only"]["normalized_score"] for r in rows],
+        "normalised score, state-action": [r["state_action"]["normalized_score"] for r in rows],
+    }
+    out = [f"| {task}: true return in the target | mean | std | each seed |", "|---|---|---|---|"]
+    for name, values in {**lines, **scores}.items():
+        form = "{:.3f}" if "score" in name else "{:.2f}"
+        each = ", ".join(form.format(value) for value in values)
+        out.append(
+            f"| {name} | {form.format(np.mean(values))} | {form.format(np.std(values))} | {each} |"
+        )
+    seconds = ", ".join(f"{r['seconds']:.0f}" for r in rows)
+    seeds = " ".join(str(r["seed"]) for r in rows)
+    command = f"python benchmarks/transfer/run.py {task} --seeds {seeds}"
+    return "\n".join([*out, "", f"Seconds per seed, all of it: {seconds}. Command: `{command}`", ""])
+
+
+def main() -> None:
+    """Runs a task over seeds and writes its table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("task", choices=sorted(TASKS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    args = parser.parse_args()
+    stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
+    root = Path("outputs/benchmarks/transfer") / args.task / stamp
+    rows = [one_seed(args.task, seed, root) for seed in args.seeds]
+    (HERE / f"{args.task}.json").write_text(json.dumps(rows, indent=2) + "\n")
+    (HERE / f"{args.task}.md").write_text(table(args.task, rows))
+    print(table(args.task, rows))
+
+
+if __name__ == "__main__":
+    main()
