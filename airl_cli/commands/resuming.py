@@ -13,9 +13,10 @@ from typing import Any
 
 from airl_cli.commands.job import JobContext
 from airl_cli.config.instantiation import instantiate
-from airl_cli.config.ranges import check_combinations, lookup
+from airl_cli.config.ranges import check_combinations, check_ranges, lookup
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
 from airl_cli.runs import Run, discard_empty, layout
+from airl_cli.runs.lock import refuse_links
 from airl_cli.runs.resumable import CheckpointPlan
 from airl_cli.runs.safe_config import received_instantiate
 from airl_cli.serialization import read_json
@@ -33,6 +34,20 @@ _FREE = (
 )
 _NOT_RECORDED = ("resume", "trust")
 _TOTAL = "trainer.total_timesteps"
+
+# What is used of a recorded config without going through a class that checks it.
+_NUMBERS: dict[str, type | tuple[type, ...]] = {
+    "seed": int,
+    _TOTAL: int,
+    "trainer.checkpoint_every": int,
+    "trainer.keep_checkpoints": int,
+    "trainer.checkpoint_share": (int, float),
+    "trainer.demo_batch_size": int,
+    "trainer.demo_minibatch_size": int,
+    "evaluation.n_episodes": int,
+    "expert.n_episodes": int,
+    "torch_threads": int,
+}
 
 log = logging.getLogger("airl_cli.run")
 
@@ -105,6 +120,8 @@ def find_job(config: dict[str, Any], context: JobContext) -> Job:
         recorded = _with_typed(Path(resume), config, context.overrides)
         make = partial(received_instantiate, trusted=tuple(trusted))
         job = Job(Path(resume), recorded, make=make, begun=True)
+    if job.begun:
+        refuse_links(job.path)
     if job.begun and job.path.resolve() != context.output_dir.resolve():
         _move_log(context.output_dir, job.path)
         discard_empty(context.output_dir)
@@ -127,6 +144,10 @@ def _recorded(run: Path) -> dict[str, Any]:
             f"{run / layout.CONFIG} is not the config of a training.",
             "Only what `airl train` began can be resumed.",
         )
+    for key, kinds in _NUMBERS.items():
+        value = lookup(config, key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
+            raise InvalidValueError(f"{run / layout.CONFIG} is damaged: {key} is no number.")
     return config
 
 
@@ -156,6 +177,7 @@ def _with_typed(run: Path, composed: Mapping[str, Any], overrides: Sequence[str]
             f"{_TOTAL}={after} is less than the {before} of {run}.",
             f"It may be extended: set it to {before} or more, or leave it out.",
         )
+    check_ranges(config)
     check_combinations(config)
     return config
 

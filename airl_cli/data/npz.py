@@ -19,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
+from airl_cli.data.archives import check_inflation
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
 
 _LOCAL_HEADER_BYTES = 30  # of a zip member, before its name and extra fields
@@ -125,6 +126,7 @@ def read_member(archive: zipfile.ZipFile, name: str, *, plain: bool = True) -> n
     info = archive.getinfo(f"{name}.npy")
     if plain and info.compress_type != zipfile.ZIP_STORED:
         raise InvalidValueError(f"{name} is compressed")  # a small file could fill the memory
+    check_inflation(info, archive.filename)
     with archive.open(info) as file:
         read_header(file, name, info.file_size, plain=plain)
     with archive.open(info) as file:  # zipfile compares the checksum at the end

@@ -19,6 +19,7 @@ from typing import Any
 import stable_baselines3.common.torch_layers
 import torch
 
+from airl_cli.data.archives import check_inflation
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
 
 _MAX_JSON_BYTES = 2**26
@@ -65,7 +66,9 @@ def read_model(path: str | Path) -> SavedModel:
                     f"{source} is no Stable-Baselines3 model: it has no {_POLICY}.",
                     "Give a .zip that the algorithm's save() wrote.",
                 )
+            check_inflation(archive.getinfo(_POLICY), source)
             weights = archive.read(_POLICY)  # compares the checksum
+            _check_inner(weights, source)
             data = _read_json(archive)
     except AirlError:
         raise
@@ -79,6 +82,14 @@ def read_model(path: str | Path) -> SavedModel:
         policy_kwargs=_readable(data.get("policy_kwargs")),
         settings={k: data[k] for k in _SETTINGS if isinstance(data.get(k), bool)},
     )
+
+
+def _check_inner(weights: bytes, source: Path) -> None:
+    """The tensors lie in an archive of their own."""
+    if zipfile.is_zipfile(io.BytesIO(weights)):
+        with zipfile.ZipFile(io.BytesIO(weights)) as inner:
+            for info in inner.infolist():
+                check_inflation(info, source)
 
 
 def _read_json(archive: zipfile.ZipFile) -> dict[str, Any]:

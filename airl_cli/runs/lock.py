@@ -1,5 +1,6 @@
-"""One process at a time in a run directory."""
+"""One process at a time in a run directory, and nothing written outside of it."""
 
+import os
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -30,6 +31,23 @@ def lock_run(run: Path) -> FileLock:
             "Choose a folder that can be written.",
         ) from error
     return lock
+
+
+def refuse_links(run: Path) -> None:
+    """Refuses a run directory in which a link leads out of it: writing would go there.
+
+    Raises:
+        InvalidValueError: Naming the link.
+    """
+    root = run.resolve()
+    for folder, folders, files in os.walk(run, followlinks=False):
+        for name in (*folders, *files):
+            path = Path(folder) / name
+            if path.is_symlink() and not path.resolve().is_relative_to(root):
+                raise InvalidValueError(
+                    f"{path} is a link that leads out of the run directory.",
+                    "Replace it with what it leads to, or remove it.",
+                )
 
 
 def _holder(run: Path) -> str:

@@ -26,7 +26,7 @@ from airl_cli.reporting.progress import make_progress
 from airl_cli.runs import layout
 from airl_cli.runs.checkpoints import HasWeights, Snapshot
 from airl_cli.runs.interrupts import InterruptGuard, exit_status
-from airl_cli.runs.lock import lock_run
+from airl_cli.runs.lock import lock_run, refuse_links
 from airl_cli.runs.logs import cut_logs, log_sizes
 from airl_cli.runs.machine import describe_machine
 from airl_cli.runs.metrics import MetricsWriter, read_metrics
@@ -197,6 +197,7 @@ class Run:
             InvalidValueError: If another process is at it, or it cannot be written.
         """
         folder = Path(path)
+        refuse_links(folder)
         lock = lock_run(folder)
         remove_remains(folder)
         resumed = newest_checkpoint(folder)

@@ -139,7 +139,7 @@ def _call(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
 ) -> Any:
-    if node["_target_"] in _OBJECT_TARGETS:
+    if isinstance(node["_target_"], str) and node["_target_"] in _OBJECT_TARGETS:
         return resolve(kwargs.get("path"), trusted=trusted)
     target = resolve(node["_target_"], trusted=trusted)
     if node.get("_partial_", False):
