@@ -132,7 +132,7 @@ def check(config: Config) -> None:
 def _needed(config: Config, group: str, example: str) -> Config:
     if not config.get(group):
         raise InvalidValueError(
-            f"{config['verb']} needs {group}=....", f"Add {group}, e.g. {example}."
+            f"airl demos {config['verb']} needs the group {group}.", f"Add {example}, for example."
         )
     node: Config = config[group]
     return node

@@ -18,9 +18,11 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import is_image_space
 
 from airl_cli.data.digest import sha256
+from airl_cli.data.policies import Predictor
 from airl_cli.data.spaces import describe, same_space
 from airl_cli.errors import InvalidValueError, NotFoundError
 from airl_cli.experts.base import Demonstrations, Report, silent
+from airl_cli.experts.normalized import NormalizedPolicy, load_statistics
 from airl_cli.experts.sampling import Sampling, sampled_demonstrations, spaces_of
 from airl_cli.experts.sb3_zip import read_model
 from airl_cli.policies import build_policy
@@ -54,6 +56,8 @@ class CheckpointExpert:
         deterministic: Show the most likely actions instead of sampled ones.
         trust_pickle: Let Stable-Baselines3's own loader run the pickles in the file, which can do
             anything that you can do on this machine.
+        vec_normalize: File in which `VecNormalize` saved the statistics of the observations that
+            the policy was trained on. It is a pickle, and needs `trust_pickle`.
         sha256: What the file's must be; None: anything.
         device: Where the policy computes.
 
@@ -70,6 +74,7 @@ class CheckpointExpert:
     subsample: int = 1
     deterministic: bool = False
     trust_pickle: bool = False
+    vec_normalize: str | None = None
     sha256: str | None = None
     device: str = "cpu"
 
@@ -97,13 +102,23 @@ class CheckpointExpert:
             sha256=sha256(self.path),
             algo=self.algo,
             trust_pickle=self.trust_pickle,
+            vec_normalize=self.vec_normalize,
             deterministic=self.deterministic,
         )
         report(f"{self.path}: return {demonstrations.returns.mean():,.1f} in {env.id}")
         return demonstrations
 
-    def load_policy(self, env: EnvSpec, report: Report = silent) -> BasePolicy:
+    def load_policy(self, env: EnvSpec, report: Report = silent) -> Predictor:
         """The policy for `env`'s spaces; errors as for `demonstrations`."""
+        policy = self._load_policy(env, report)
+        if self.vec_normalize is None:
+            return policy
+        statistics = load_statistics(
+            self.vec_normalize, spaces_of(env), trust_pickle=self.trust_pickle
+        )
+        return NormalizedPolicy(policy, statistics)
+
+    def _load_policy(self, env: EnvSpec, report: Report) -> BasePolicy:
         if not Path(self.path).is_file():
             raise NotFoundError(f"there is no model {self.path}.", "Check expert.path.")
         if self.sha256 is not None and sha256(self.path) != self.sha256.lower():

@@ -37,6 +37,8 @@ class HubExpert:
         deterministic: Show the model's most likely actions instead of sampled ones.
         noise: Probability of a random action; for models.
         trust_pickle: Let Stable-Baselines3's loader run the pickles in the model.
+        vec_normalize: Name of the file with `VecNormalize`'s statistics in the model's repository;
+            a pickle.
         split: Of the dataset.
         clip_actions: Move the dataset's actions into the action space instead of refusing them.
         n_episodes: Episodes of demonstrations; None: 32 of a model, all of a dataset.
@@ -57,6 +59,7 @@ class HubExpert:
     deterministic: bool = False
     noise: float = 0.0
     trust_pickle: bool = False
+    vec_normalize: str | None = None
     split: str = "train"
     clip_actions: bool = False
     n_episodes: int | None = None
@@ -98,7 +101,7 @@ class HubExpert:
                 split=self.split,
             )
         expert = CheckpointExpert(
-            path=self._model_file(),
+            path=self._file(self.filename or f"{self.repo.split('/')[1]}.zip"),
             algo=self.algo,
             policy=self.policy,
             policy_kwargs=self.policy_kwargs,
@@ -107,6 +110,7 @@ class HubExpert:
             subsample=self.subsample,
             deterministic=self.deterministic,
             trust_pickle=self.trust_pickle,
+            vec_normalize=self._file(self.vec_normalize) if self.vec_normalize else None,
             sha256=self.sha256,
             device=self.device,
         )
@@ -116,9 +120,8 @@ class HubExpert:
             found.trajectories, found.policy, provenance, found.seconds, found.samples
         )
 
-    def _model_file(self) -> str:
+    def _file(self, filename: str) -> str:
         hub = require("huggingface_sb3", "hub", "expert=huggingface")
-        filename = self.filename or f"{self.repo.split('/')[1]}.zip"
         try:
             return str(hub.load_from_hub(repo_id=self.repo, filename=filename))
         except Exception as error:  # the hub, the network and the cache raise dozens of kinds

@@ -79,32 +79,17 @@ def recorded_demonstrations(
     started = time.perf_counter()
     recording = read()
     _check_digest(recording, selection.sha256)
-    observation_space, action_space = spaces_of(env)
-    for theirs, ours, name in (
-        (recording.observation_space, observation_space, "observation"),
-        (recording.action_space, action_space, "action"),
-    ):
-        if theirs is not None and not same_space(theirs, ours):
-            report(
-                f"the recording's {name} space is not that of {env.id}: {describe(theirs)} "
-                f"instead of {describe(ours)}"
-            )
-    fitting = Fitting(
-        recording.source, observation_space, action_space, clip_actions=selection.clip_actions
-    )
+    fitting = Fitting(recording.source, *spaces_of(env), clip_actions=selection.clip_actions)
+    _compare_spaces(recording, fitting, env, report)
     demonstrations = _select(recording, selection, fitting, seed)
     described = describe_demonstrations(
         demonstrations.trajectories,
-        source=recording.format,
         seed=seed,
-        path=recording.source,
-        sha256=recording.sha256,
-        verified=recording.verified,
+        streamed=isinstance(demonstrations.samples, StoredTransitions),
+        **_origin(recording),
+        **provenance,
         subsample=selection.subsample,
         clip_actions=selection.clip_actions,
-        streamed=isinstance(demonstrations.samples, StoredTransitions),
-        recorded=recording.metadata,
-        **provenance,
     )
     mean = described["return_mean"]
     report(
@@ -119,6 +104,28 @@ def recorded_demonstrations(
         seconds=time.perf_counter() - started,
         samples=demonstrations.samples,
     )
+
+
+def _compare_spaces(recording: Recording, fitting: Fitting, env: EnvSpec, report: Report) -> None:
+    for theirs, ours, name in (
+        (recording.observation_space, fitting.observation_space, "observation"),
+        (recording.action_space, fitting.action_space, "action"),
+    ):
+        if theirs is not None and not same_space(theirs, ours):
+            report(
+                f"the recording's {name} space is not that of {env.id}: {describe(theirs)} "
+                f"instead of {describe(ours)}"
+            )
+
+
+def _origin(recording: Recording) -> dict[str, Any]:
+    return {
+        "source": recording.format,
+        "path": recording.source,
+        "sha256": recording.sha256,
+        "verified": recording.verified,
+        "recorded": recording.metadata,
+    }
 
 
 def _check_digest(recording: Recording, wanted: str | None) -> None:

@@ -48,8 +48,8 @@ def test_recording_refuses_before_it_samples(airl, recorded):
     before = Path("p.npz").read_bytes()
     for arguments, message in (
         (RANDOM, "p.npz exists already"),
-        (RANDOM[2:], "record needs env="),
-        (RANDOM[:2], "record needs expert="),
+        (RANDOM[2:], "record needs the group env"),
+        (RANDOM[:2], "record needs the group expert"),
         ((*RANDOM, "expert.subsample=2"), "keeps whole episodes"),
     ):
         outcome = airl("demos", "record", "path=p.npz", *arguments)

@@ -12,6 +12,7 @@ import stable_baselines3 as sb3
 import torch
 from gymnasium import spaces
 from hypothesis import given, settings
+from stable_baselines3.common.vec_env import VecNormalize
 
 from airl_cli.data import storage
 from airl_cli.envs import EnvSpec
@@ -228,6 +229,26 @@ def test_corrupted_models_give_an_error_or_the_same_tensors(ppo, corrupt):
         assert found.tensors.keys() == sound.tensors.keys()
         assert all(torch.equal(found.tensors[k], t) for k, t in sound.tensors.items())
         assert found.policy_kwargs == sound.policy_kwargs
+
+
+def test_observation_statistics_are_a_pickle_that_must_be_trusted(ppo, tmp_path):
+    venv = VecNormalize(CARTPOLE.make(0, n_envs=1))
+    venv.obs_rms.mean[:], venv.obs_rms.var[:] = 3.0, 4.0
+    venv.save(str(tmp_path / "vec.pkl"))
+    plain = CheckpointExpert(str(ppo[0])).load_policy(CARTPOLE)
+    kwargs = {"path": str(ppo[0]), "vec_normalize": str(tmp_path / "vec.pkl")}
+    with pytest.raises(InvalidValueError, match="vec.pkl is a pickle.*\n.*trust_pickle=true"):
+        CheckpointExpert(**kwargs).load_policy(CARTPOLE)
+    scaled = CheckpointExpert(**kwargs, trust_pickle=True).load_policy(CARTPOLE)
+    obs = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    wanted, _ = plain.predict((obs - 3) / 2, deterministic=True)
+    assert np.array_equal(scaled.predict(obs, deterministic=True)[0], wanted)
+    assert len(set(wanted)) == 2
+    (tmp_path / "vec.pkl").write_bytes(b"no pickle")
+    with pytest.raises(InvalidValueError, match="holds no statistics of VecNormalize"):
+        CheckpointExpert(**kwargs, trust_pickle=True).load_policy(CARTPOLE)
+    with pytest.raises(NotFoundError, match="no file"):
+        CheckpointExpert(str(ppo[0]), vec_normalize="none.pkl").load_policy(CARTPOLE)
 
 
 # -- cloned ----------------------------------------------------------------------------------------
