@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -123,14 +125,15 @@ class HubExpert:
     def _file(self, filename: str) -> str:
         hub = require("huggingface_sb3", "hub", "expert=huggingface")
         try:
-            return str(hub.load_from_hub(repo_id=self.repo, filename=filename))
+            with _silenced("huggingface_hub"):
+                return str(hub.load_from_hub(repo_id=self.repo, filename=filename))
         except Exception as error:  # the hub, the network and the cache raise dozens of kinds
             raise self._unavailable(f"{filename} of {self.repo}", error) from error
 
     def _read_dataset(self) -> Recording:
         datasets = require("datasets", "hub", "expert=huggingface")
         try:
-            with quiet(datasets):
+            with quiet(datasets), _silenced("huggingface_hub", "datasets"):
                 dataset = datasets.load_dataset(self.repo, split=self.split)
         except Exception as error:
             raise self._unavailable(f"the split {self.split} of {self.repo}", error) from error
@@ -153,3 +156,17 @@ class HubExpert:
             "Check the names (expert.repo, expert.filename) and the network; without one, run it "
             "once on a machine that has, and copy its cache to HF_HOME here.",
         )
+
+
+@contextmanager
+def _silenced(*names: str) -> Iterator[None]:
+    """Without the warnings of these loggers: the error that follows says what they say."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
