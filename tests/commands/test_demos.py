@@ -205,3 +205,16 @@ def test_noise_and_other_ranges_are_checked_before_anything_is_built(airl):
         outcome = airl("train", "experiment=smoke", override)
         assert outcome.code == 2
         assert "is out of range" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("airl demos rec", {"record"}),
+        ("airl demos ", {"record", "convert", "info", "plot", "check"}),
+        ("airl demos record env=cartp", {"env=cartpole", "env=cartpole_physics"}),
+    ],
+)
+def test_verbs_and_what_follows_them_are_completed(airl, monkeypatch, line, words):
+    monkeypatch.setenv("COMP_LINE", line)
+    assert words <= set(airl("-sc", "query=bash").out.split())
