@@ -108,8 +108,7 @@ def _dispatch_verb(command: str, arguments: list[str]) -> None:
     else:
         from airl_cli.config.suggest import did_you_mean
 
-        rows = "\n".join(f"  {name:<8} {text}" for name, text in verbs.items())
-        listed = f"airl {command} <verb> [key=value ...]:\n{rows}"
+        listed = f"Verbs: {', '.join(verbs)}; airl {command} --help explains them."
         if not arguments:
             raise UsageError(f"airl {command} needs a verb.", listed)
         guess = did_you_mean(arguments[0], verbs)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airl_cli.config.suggest import did_you_mean
 from airl_cli.errors import AirlError, InvalidValueError
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
+    from omegaconf import DictConfig, ListConfig
 
 log = logging.getLogger("airl_cli")
 
@@ -48,9 +49,21 @@ def job_context() -> JobContext:
     return JobContext(
         Path(hydra.runtime.output_dir),
         hydra.mode == RunMode.MULTIRUN,
-        tuple(hydra.overrides.task),
-        any(o.startswith(("hydra.run.dir=", "hydra.sweep.dir=")) for o in hydra.overrides.hydra),
+        _typed(hydra.overrides.task),
+        any(
+            o.startswith(("hydra.run.dir=", "hydra.sweep.dir="))
+            for o in _typed(hydra.overrides.hydra)
+        ),
     )
+
+
+def _typed(overrides: "ListConfig") -> tuple[str, ...]:
+    """As typed: what looks like an interpolation is the text of an override here."""
+    from omegaconf import OmegaConf
+
+    items = OmegaConf.to_container(overrides, resolve=False)
+    assert isinstance(items, list)
+    return tuple(str(item) for item in items)
 
 
 def run_job(command: str, cfg: "DictConfig") -> Any:
@@ -64,6 +77,7 @@ def run_job(command: str, cfg: "DictConfig") -> Any:
             traceback stands in the log file.
     """
     try:
+        _check_typed_recipes()
         function = getattr(importlib.import_module(f"airl_cli.commands.{command}"), command)
         return function(cfg)
     except AirlError as error:
@@ -78,6 +92,27 @@ def run_job(command: str, cfg: "DictConfig") -> Any:
             f"{type(error).__name__}: {error}",
             f"The full traceback is in {job_context().output_dir}/*.log.",
         ) from error
+
+
+def _check_typed_recipes() -> None:
+    """Refuses a recipe that was typed and does not exist: as an optional one it would be skipped.
+
+    Raises:
+        InvalidValueError: Naming those that there are.
+    """
+    from hydra.core.global_hydra import GlobalHydra
+
+    for override in job_context().overrides:
+        group, _, option = override.partition("=")
+        if not group.startswith("recipe"):
+            continue
+        group = group.partition("@")[0]
+        known = GlobalHydra.instance().config_loader().get_group_options(group)
+        if option not in ("null", *known):
+            raise InvalidValueError(
+                f"{group} has no option {option!r}.",
+                f"{did_you_mean(option, known)} Options: {', '.join(known)}.".strip(),
+            )
 
 
 def _discard_output() -> None:

@@ -53,7 +53,10 @@ def explain(
         return missing_value(error)
     if isinstance(error, (HydraException, OmegaConfBaseException, ValueError)):
         lines = [line.strip() for line in _whole_message(error) if line.strip()]
-        return InvalidValueError(lines[0] if lines else type(error).__name__, " ".join(lines[1:3]))
+        return InvalidValueError(
+            lines[0] if lines else type(error).__name__,
+            " ".join(lines[1:3]) or f"airl {command} --hydra-help lists the options.",
+        )
     return None
 
 
@@ -86,7 +89,9 @@ def _cannot_write(error: OSError) -> AirlError:
 def _missing_option(error: MissingConfigException) -> AirlError:
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
     if not group or not error.options:
-        return InvalidValueError(" ".join(str(error).split()))
+        return InvalidValueError(
+            " ".join(str(error).split()), "airl --help lists the commands and their options."
+        )
     options = sorted(error.options)
     guess = did_you_mean(option, options)
     return InvalidValueError(

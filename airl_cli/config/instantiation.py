@@ -11,6 +11,9 @@ from airl_cli.config.signatures import parameters
 from airl_cli.config.suggest import did_you_mean
 from airl_cli.errors import AirlError, InvalidValueError
 
+_LONGEST = 300
+"""Characters of somebody else's message; some hold whole arrays."""
+
 
 def instantiate(node: Mapping[str, Any], *without: str) -> Any:
     """The object that a node's `_target_` makes; plain lists and dicts inside, no config nodes.
@@ -46,14 +49,14 @@ def build(name: str, factory: Callable[..., Any], *args: Any, **kwargs: Any) -> 
         kwargs: For the factory.
 
     Raises:
-        AirlError: As the factory raises it, or `InvalidValueError` for its `ValueError`,
-            `TypeError` or failed assertion.
+        AirlError: As the factory raises it, or `InvalidValueError` for what it raises when a
+            value does not suit it.
     """
     try:
         return factory(*args, **kwargs)
     except AirlError:
         raise
-    except (ValueError, TypeError, AssertionError) as error:
+    except (ValueError, TypeError, AssertionError, AttributeError, RuntimeError) as error:
         target = getattr(factory, "func", factory)
         raise InvalidValueError(
             f"{name}: {getattr(target, '__name__', target)} refuses its arguments: "
@@ -69,4 +72,5 @@ def _guess(target: Callable[..., Any], error: Exception) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -1,10 +1,11 @@
 """Which values make sense, alone and together; checked before anything is built."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airl_cli.errors import InvalidValueError
+from airl_cli.errors import InvalidTypeError, InvalidValueError
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,13 @@ FRACTION = Range(lambda value: 0 <= value <= 1, "between 0 and 1")
 # The same hyperparameters have the same meaning in every SB3 algorithm.
 ALGORITHM = {
     "learning_rate": POSITIVE,
+    "buffer_size": at_least(1),
+    "learning_starts": at_least(0),
+    "tau": Range(lambda value: 0 < value <= 1, "more than 0 and at most 1"),
+    "train_freq": at_least(1),
+    "gradient_steps": Range(lambda value: value == -1 or value > 0, "1 or more, or -1"),
+    "target_update_interval": at_least(1),
+    "policy_kwargs.net_arch": at_least(1),
     "n_steps": at_least(1),
     "batch_size": at_least(1),
     "n_epochs": at_least(1),
@@ -53,6 +61,9 @@ RANGES = {
     "expert.learning_rate": POSITIVE,
     **{f"generator.{key}": rule for key, rule in ALGORITHM.items()},
     "reward.discount_factor": FRACTION,
+    "reward.hid_sizes": at_least(1),
+    "reward.reward_hid_sizes": at_least(1),
+    "reward.potential_hid_sizes": at_least(1),
     "reward.n_members": at_least(2),
     "trainer.total_timesteps": at_least(1),
     "trainer.demo_batch_size": at_least(1),
@@ -79,18 +90,25 @@ RANGES = {
 
 
 def check_ranges(config: Mapping[str, Any]) -> None:
-    """Checks single numbers against `RANGES`.
+    """Checks numbers, and the numbers in lists, against `RANGES`.
 
     Raises:
         InvalidValueError: For the first one outside.
+        InvalidTypeError: For a text.
     """
     for path, rule in RANGES.items():
         value = lookup(config, path)
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if number and not rule.holds(value):
-            raise InvalidValueError(
-                f"{path}={value} is out of range.", f"It must be {rule.wanted}."
-            )
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, str):
+                raise InvalidTypeError(
+                    f"{path}={number!r} is of the wrong type: a number is wanted.",
+                    f"It must be {rule.wanted}.",
+                )
+            is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+            if is_number and not (math.isfinite(number) and rule.holds(number)):
+                raise InvalidValueError(
+                    f"{path}={number} is out of range.", f"It must be {rule.wanted}."
+                )
 
 
 def check_combinations(config: Mapping[str, Any]) -> None:

@@ -50,7 +50,14 @@ def check_signatures(
     if "_target_" in config:
         yield from _check_node(config, path, extra.get(path, {}))
     elif path in extra or not path:
-        yield from _check_types(config, prefix, extra.get(path, {}))
+        hints = extra.get(path, {})
+        for key in config if path else ():  # at the top a key may be there for interpolations
+            if key not in hints:
+                raise InvalidValueError(
+                    f"there is no key '{path}.{key}'.",
+                    did_you_mean(key, hints) or f"{path} has: {', '.join(hints)}.",
+                )
+        yield from _check_types(config, prefix, hints)
     for key, value in config.items():
         if isinstance(value, Mapping):
             yield from check_signatures(value, extra, f"{prefix}{key}.")
