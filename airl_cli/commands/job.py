@@ -11,7 +11,7 @@ from airl_cli.config.suggest import did_you_mean
 from airl_cli.errors import AirlError, InvalidValueError
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig, ListConfig
+    from omegaconf import DictConfig
 
 log = logging.getLogger("airl_cli")
 
@@ -57,7 +57,7 @@ def job_context() -> JobContext:
     )
 
 
-def _typed(overrides: "ListConfig") -> tuple[str, ...]:
+def _typed(overrides: Any) -> tuple[str, ...]:
     """As typed: what looks like an interpolation is the text of an override here."""
     from omegaconf import OmegaConf
 

@@ -89,6 +89,8 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
         raise missing_value(error) from error
     except OmegaConfBaseException as error:
         reason = " ".join(str(error).split())
-        raise InvalidValueError(f"the config cannot be resolved: {reason}") from error
+        raise InvalidValueError(
+            f"the config cannot be resolved: {reason}", "Correct the ${...}, or add what it names."
+        ) from error
     assert isinstance(config, dict)
     return {str(key): value for key, value in config.items()}
