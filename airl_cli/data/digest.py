@@ -7,8 +7,12 @@ would go unnoticed. What this package writes into such a folder besides is `CHEC
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
+from airl_cli.data.types import Trajectory
 from airl_cli.errors import InvalidValueError, NotFoundError
 from airl_cli.serialization import read_json, write_json
 
@@ -31,6 +35,25 @@ def sha256(path: str | Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise NotFoundError(f"cannot read {source}: {error.strerror or error}") from error
+
+
+def trajectories_digest(trajectories: Sequence[Trajectory], at_most: int = 2**28) -> str:
+    """SHA-256 of what trajectories show: observations, actions and how they end.
+
+    Args:
+        trajectories: Each is asked for once.
+        at_most: Bytes of observations; of a larger data set only the beginning counts.
+    """
+    digest = hashlib.sha256(str(len(trajectories)).encode())
+    size = 0
+    for trajectory in trajectories:
+        size += np.asarray(trajectory.obs).nbytes
+        if size > at_most:
+            break
+        for array in (trajectory.obs, trajectory.acts):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(bytes([trajectory.terminal]))
+    return digest.hexdigest()
 
 
 def write_checksums(folder: str | Path) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 
+from airl_cli.errors import AirlError
 from airl_cli.evaluation import versions
+from airl_cli.serialization import read_json, write_json
 
 _MORE_PACKAGES = ("numpy", "seals", "sb3_contrib", "mujoco", "hydra-core", "safetensors")
 
@@ -28,6 +30,24 @@ def describe_machine() -> dict[str, Any]:
         "git_commit": git_commit(Path(__file__).parent),
         "command": sys.argv,
     }
+
+
+def record_resumption(path: Path, rounds: int) -> None:
+    """Adds the machine that goes on with a run to what is known of the one that began it.
+
+    Args:
+        path: Of the run's `environment.json`.
+        rounds: Completed before.
+    """
+    try:
+        before = read_json(path)
+    except AirlError:
+        before = {}
+    machine = before if isinstance(before, dict) else {}
+    earlier = machine.get("resumed")
+    resumed = earlier if isinstance(earlier, list) else []
+    now = {**describe_machine(), "after_rounds": rounds}
+    write_json(path, {**machine, "resumed": [*resumed, now]})
 
 
 def _more_versions() -> dict[str, str]:

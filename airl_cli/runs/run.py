@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import os
@@ -15,10 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
 from filelock import FileLock
 from gymnasium import spaces
 
+from airl_cli.data.digest import trajectories_digest
 from airl_cli.data.spaces import space_to_dict
 from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.evaluation import mean
@@ -28,7 +27,7 @@ from airl_cli.runs.checkpoints import HasWeights, Snapshot
 from airl_cli.runs.interrupts import InterruptGuard, exit_status
 from airl_cli.runs.lock import lock_run, refuse_links
 from airl_cli.runs.logs import cut_logs, log_sizes
-from airl_cli.runs.machine import describe_machine
+from airl_cli.runs.machine import describe_machine, record_resumption
 from airl_cli.runs.metrics import MetricsWriter, read_metrics
 from airl_cli.runs.resumable import (
     Checkpoint,
@@ -38,16 +37,13 @@ from airl_cli.runs.resumable import (
     remove_remains,
 )
 from airl_cli.seeding import load_global_rng_state
-from airl_cli.serialization import read_json, write_json
+from airl_cli.serialization import write_json
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
 
     from airl_cli.evaluation import Baseline, Evaluation
     from airl_cli.experts import Demonstrations
-
-
-_DIGESTED_BYTES = 2**28
 
 
 class Trainer(HasWeights, Protocol):
@@ -217,7 +213,7 @@ class Run:
             f"after {_rounds(resumed.rounds)}" if resumed else "from the start: no checkpoint",
         )
         cut_logs(folder, dict(resumed.notes.get("logs") or {}) if resumed else {})
-        _record_resumption(folder, resumed.rounds if resumed else 0)
+        record_resumption(folder / layout.ENVIRONMENT, resumed.rounds if resumed else 0)
         write_json(folder / layout.CONFIG, config)
         run._write_status("running")
         return run
@@ -238,7 +234,7 @@ class Run:
         self._random = random
         write_json(self.path / layout.PROVENANCE, demonstrations.provenance)
         if self._checkpoints is not None:
-            self._digest = _digest(demonstrations)
+            self._digest = trajectories_digest(demonstrations.trajectories)
 
     def train(self, trainer: Trainer, total_timesteps: int) -> None:
         """Trains from where the run stands to the end, with checkpoints.
@@ -481,31 +477,6 @@ def discard_empty(path: str | Path) -> bool:
 
 def _rounds(number: int) -> str:
     return "1 round" if number == 1 else f"{number} rounds"
-
-
-def _digest(demonstrations: Demonstrations) -> str:
-    """SHA-256 of what the demonstrations show; of a large data set, of its beginning."""
-    digest = hashlib.sha256(str(len(demonstrations.trajectories)).encode())
-    size = 0
-    for trajectory in demonstrations.trajectories:
-        size += np.asarray(trajectory.obs).nbytes
-        if size > _DIGESTED_BYTES:
-            break
-        for array in (trajectory.obs, trajectory.acts):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        digest.update(bytes([trajectory.terminal]))
-    return digest.hexdigest()
-
-
-def _record_resumption(folder: Path, rounds: int) -> None:
-    """Adds the machine that goes on to the one that began."""
-    path = folder / layout.ENVIRONMENT
-    before = read_json(path) if path.is_file() else {}
-    machine = before if isinstance(before, dict) else {}
-    earlier = machine.get("resumed")
-    resumed = [*(earlier if isinstance(earlier, list) else []), describe_machine()]
-    resumed[-1]["after_rounds"] = rounds
-    write_json(path, {**machine, "resumed": resumed})
 
 
 def _mean(reference: Demonstrations | Baseline | None) -> float:

@@ -28,6 +28,7 @@ from support import faults  # noqa: E402
 
 
 def main() -> int:
+    """Kills, prints the summary and writes it to `--out`; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=24, help="of each job")

@@ -1,0 +1,56 @@
+"""Same seed, same machine, same thread count: the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support import faults
+
+ROUNDS = 3
+
+
+def run(kind: str, path: Path, *more: str) -> Path:
+    arguments = faults.command(kind, ROUNDS, f"hydra.run.dir={path}", *more)
+    faults.run_to_end(arguments, path.with_suffix(".txt"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """One run of each kind, for comparison."""
+    root = tmp_path_factory.mktemp("first")
+
+    def make(kind: str) -> Path:
+        path = root / kind
+        return path if path.exists() else run(kind, path)
+
+    return make
+
+
+@pytest.mark.parametrize("kind", faults.GENERATORS)
+def test_a_repeated_run_is_the_same_to_the_bit(
+    kind: str, tmp_path: Path, first: Callable[[str], Path]
+) -> None:
+    assert list(faults.differences(run(kind, tmp_path / "second"), first(kind))) == []
+
+
+def test_worker_processes_change_nothing(tmp_path: Path) -> None:
+    few = ("env.n_envs=2", "generator.n_steps=128")
+    dummy = run("ppo", tmp_path / "dummy", *few)
+    subproc = run("ppo", tmp_path / "subproc", *few, "env.vectorization=subproc")
+    assert list(faults.differences(subproc, dummy)) == []
+
+
+def test_how_often_checkpoints_are_written_changes_nothing(
+    tmp_path: Path, first: Callable[[str], Path]
+) -> None:
+    always = run("sac", tmp_path / "always", "trainer.checkpoint_every=1")
+    assert list(faults.differences(always, first("sac"))) == []
+
+
+def test_another_seed_is_another_run(tmp_path: Path, first: Callable[[str], Path]) -> None:
+    other = run("a2c", tmp_path / "other", "seed=1")
+    assert {"metrics.csv", "result.json"} <= set(faults.differences(other, first("a2c")))
