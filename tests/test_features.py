@@ -3,9 +3,9 @@ import pytest
 import torch as th
 from gymnasium import spaces
 from stable_baselines3 import PPO
-from support.line import line_venv
 
 from airl_cli.features import NormalizedFeatures
+from support.line import line_venv
 
 
 def test_features_are_normalised_and_bounded() -> None:
