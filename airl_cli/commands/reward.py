@@ -45,7 +45,7 @@ def reward(cfg: DictConfig) -> float:
     """
     config = validated(cfg, REWARD_KEYS)
     prepare_process(config)
-    loaded = load_run(config["run"])
+    loaded = load_run(config["run"], trusted=config["trust"])
     nets = rewards_of_run(loaded)
     env = part(config, loaded, "env")
     check_fits(loaded, env)

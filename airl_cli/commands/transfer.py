@@ -48,8 +48,9 @@ def transfer(cfg: DictConfig) -> float:
     prepare_process(config)
     context = job_context()
     env = instantiate(config["env"])
-    sources = [load_run(path) for path in find_runs(Path(config["run"]))]
-    gail = load_run(config["gail_run"]) if config["gail_run"] else None
+    trusted = config["trust"]
+    sources = [load_run(path, trusted=trusted) for path in find_runs(Path(config["run"]))]
+    gail = load_run(config["gail_run"], trusted=trusted) if config["gail_run"] else None
     for source in sources:
         check_reward_fits(source, env)
     if gail is not None:

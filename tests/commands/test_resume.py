@@ -254,6 +254,10 @@ def test_the_module_of_a_recorded_environment_must_be_trusted(airl: Airl, tmp_pa
     assert outcome.code == 2
     assert "would import 'support.faulty'" in outcome.err
     assert "trust=[package]" in outcome.err
+    (tmp_path / "flag").unlink()
+    assert airl("train", f"resume={tmp_path / 'run'}", "trust=[support]").code == 0
+    assert airl("evaluate", f"run={tmp_path / 'run'}").code == 2
+    assert airl("evaluate", f"run={tmp_path / 'run'}", "trust=[support]").code == 0
 
 
 def test_a_worker_process_that_dies_is_named_and_the_run_goes_on_later(
