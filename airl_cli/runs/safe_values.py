@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from airl_cli.errors import InvalidValueError
@@ -29,6 +30,9 @@ _ENV_MODULES = (
 
 # Keys that name an environment, possibly as "module:id".
 _ID_KEYS = frozenset({"id", "env", "env_id", "env_name"})
+
+# Keys of folders that something is written to.
+_WRITTEN_KEYS = frozenset({"tensorboard_log", "log_dir", "save_path"})
 
 _AT_MOST = {
     "buffer_size": 10**8,
@@ -81,9 +85,26 @@ def _check_leaf(value: Any, key: str, trusted: Sequence[str]) -> None:
             "If you trust it, name its package: trust=[package] on the command line, "
             'load_run(path, trusted=("package",)) in Python.',
         )
+    if key in _WRITTEN_KEYS and value is not None:
+        raise InvalidValueError(f"the run's config would write logs to {str(value)[:80]!r}.")
+    if key == "cache_dir" and not _may_hold_experts(value):
+        raise InvalidValueError(
+            f"the run's config would keep its expert in {str(value)[:80]!r}, outside of here.",
+            "Type expert.cache_dir=<directory> (and expert=<source> where no expert is typed yet).",
+        )
     limit = _AT_MOST.get(key)
     if limit is not None and isinstance(value, (int, float)) and not value <= limit:
         raise InvalidValueError(f"{key}={value} in the run's config is more than {limit}.")
+
+
+def _may_hold_experts(value: Any) -> bool:
+    """Whether a folder lies below the current one, or is a cache of experts already."""
+    try:
+        folder = Path(value)
+        inside = folder.resolve().is_relative_to(Path.cwd())
+        return inside or next(folder.glob("*/expert.json"), None) is not None
+    except (TypeError, ValueError, OSError):
+        return False
 
 
 def _imported(value: Any, key: str) -> str | None:

@@ -425,6 +425,25 @@ def test_links_out_of_the_run_directory_are_not_followed_when_writing(
     assert {p: p.stat().st_mtime_ns for p in (outside, *outside.rglob("*"))} == before
 
 
+@pytest.mark.parametrize(
+    ("node", "value"),
+    [
+        ("expert", {"_target_": "airl_cli.experts.TrainedExpert", "cache_dir": "/victim/experts"}),
+        ("expert", {"_target_": "airl_cli.experts.TrainedExpert", "cache_dir": "../experts"}),
+        ("generator/tensorboard_log", "/victim/logs"),
+        ("trainer/log_dir", "/victim/logs"),
+    ],
+)
+def test_a_received_config_chooses_no_place_to_write_to(
+    airl: Airl, received: Path, canary: Path, node: str, value: Any
+) -> None:
+    change(received, node, value)
+    outcome = airl("train", f"resume={received}")
+    assert outcome.code == 2
+    assert "would" in outcome.err
+    assert not Path("/victim").exists()
+
+
 @pytest.mark.parametrize("name", ["../../outside", "/etc", "final/../../..", "."])
 def test_a_checkpoint_is_a_name_and_no_path(received: Path, name: str) -> None:
     with pytest.raises(NotFoundError):
