@@ -11,9 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig
+
 from airl_cli.commands.job import JobContext
 from airl_cli.config.instantiation import instantiate
 from airl_cli.config.ranges import check_combinations, check_ranges, lookup
+from airl_cli.config.validation import TRAIN_KEYS, validated
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
 from airl_cli.runs import Run, discard_empty, layout
 from airl_cli.runs.lock import refuse_links
@@ -98,16 +101,19 @@ class Job:
         return float("nan") if score is None else float(score)
 
 
-def find_job(config: dict[str, Any], context: JobContext) -> Job:
+def find_job(cfg: DictConfig, context: JobContext) -> Job:
     """The job that `resume` asks for.
 
     Args:
-        config: Checked; as composed from the command line.
+        cfg: As composed from the command line.
         context: Of Hydra's job.
 
     Raises:
-        AirlError: If there is no such run, or what was typed would make it another experiment.
+        AirlError: If the config has a mistake, there is no such run, or what was typed would make
+            it another experiment.
     """
+    # A run that is named brings its own config; of the composed one only what was typed counts.
+    config = validated(cfg, TRAIN_KEYS, together=cfg.get("resume") in (None, AUTO))
     resume = config["resume"]
     trusted = config["trust"]
     config = {key: value for key, value in config.items() if key not in _NOT_RECORDED}

@@ -12,7 +12,7 @@ from airl_cli.commands.checks import check_demonstrations_suffice, check_fits_a_
 from airl_cli.commands.job import job_context, prepare_process, show
 from airl_cli.commands.resuming import find_job
 from airl_cli.config.instantiation import build
-from airl_cli.config.validation import TRAIN_KEYS, validated
+from airl_cli.config.validation import TRAIN_KEYS
 from airl_cli.data.types import Trajectory
 from airl_cli.envs.horizon import check_fixed_horizon
 from airl_cli.evaluation import evaluate, random_baseline
@@ -37,7 +37,7 @@ def train(cfg: DictConfig) -> float:
         AirlError: For a mistake in the config, or when training cannot go on.
     """
     context = job_context()
-    job = find_job(validated(cfg, TRAIN_KEYS), context)
+    job = find_job(cfg, context)
     score = job.score()
     if score is not None:
         context.log.info("%s is finished already", job.path)

@@ -55,12 +55,13 @@ REWARD_KEYS: OwnKeys = {
 }
 
 
-def validated(cfg: DictConfig, own_keys: OwnKeys) -> dict[str, Any]:
+def validated(cfg: DictConfig, own_keys: OwnKeys, *, together: bool = True) -> dict[str, Any]:
     """The config as plain, resolved containers, with every key, type and range checked.
 
     Args:
         cfg: The composed config.
         own_keys: The keys that the command reads itself.
+        together: Whether values must fit one another; not where others will take their places.
 
     Raises:
         AirlError: For the first mistake; the message names the key as one would type it.
@@ -73,7 +74,8 @@ def validated(cfg: DictConfig, own_keys: OwnKeys) -> dict[str, Any]:
             node = node[part]
         node[key] = whole.value
     check_ranges(config)
-    check_combinations(config)
+    if together:
+        check_combinations(config)
     return config
 
 

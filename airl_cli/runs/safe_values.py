@@ -60,7 +60,7 @@ def check_values(node: Any, trusted: Sequence[str] = (), key: str = "", depth: i
         InvalidValueError: For the first value that is refused.
     """
     if depth > _MAX_DEPTH:
-        raise InvalidValueError("the config is nested too deeply")
+        raise InvalidValueError(f"the config is nested more than {_MAX_DEPTH} levels deep")
     if isinstance(node, Mapping):
         for name, value in node.items():
             check_values(value, trusted, str(name), depth + 1)
@@ -110,6 +110,8 @@ def _may_hold_experts(value: Any) -> bool:
 def _imported(value: Any, key: str) -> str | None:
     if key == "import_module" and value is not None:
         return str(value)
+    if isinstance(value, str) and "${" in value:
+        return None  # an interpolation, which is refused as such
     if key in _ID_KEYS and isinstance(value, str) and ":" in value:
         return value.rpartition(":")[0]
     return None
