@@ -84,10 +84,7 @@ class RewardTrainer(RoundTrainer):
         """The given reward of transitions (n,); the environment's where there is none."""
         if self._given is None:
             return env_rewards
-        obs, acts, next_obs, dones = (x.cpu().numpy() for x in batch)
-        if not self._given.uses_action:  # it may have been made for other actions
-            acts = np.zeros((len(acts), *(self._given.action_space.shape or ())), dtype=np.int64)
-        return self._given.predict(obs, acts, next_obs, dones)
+        return self._given.predict(*(x.cpu().numpy() for x in batch))
 
     def generator_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
         """`r(s, a, s') - tau log pi(a|s)` (n,), for on-policy generators.

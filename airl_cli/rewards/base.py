@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch as th
 from gymnasium import spaces
-from stable_baselines3.common.preprocessing import preprocess_obs
+from stable_baselines3.common.preprocessing import get_flattened_obs_dim, preprocess_obs
 from torch import nn
 
 from airl_cli.errors import InvalidTypeError
@@ -72,14 +72,21 @@ class RewardNet(nn.Module, abc.ABC):
         """Turns transitions as the environment gives them into what `forward` takes.
 
         Discrete spaces become one-hot vectors, pixels are divided by 255, everything is float32
-        on the net's device. Arguments are batches as in `forward`.
+        on the net's device. Actions become zeros where the net does not look at them, so that
+        such a net can be applied to any. Arguments are batches as in `forward`.
         """
         return (
             self._encode(state, self.observation_space),
-            self._encode(action, self.action_space),
+            self._encode_action(action),
             self._encode(next_state, self.observation_space),
             th.as_tensor(done, device=self.device).to(th.float32),
         )
+
+    def _encode_action(self, action: ArrayOrTensor) -> th.Tensor:
+        if self.uses_action:
+            return self._encode(action, self.action_space)
+        size = get_flattened_obs_dim(self.action_space)  # it may be applied to other actions
+        return th.zeros(len(action), size, device=self.device)
 
     def _encode(self, values: ArrayOrTensor, space: spaces.Space) -> th.Tensor:
         tensor = th.as_tensor(values, device=self.device)

@@ -22,7 +22,7 @@ def trainer(algorithm=PPO, reward_net="home", gen=None, **kwargs) -> RewardTrain
     venv = line_venv()
     settings = {"device": "cpu", "seed": 0, **(gen or {})}
     if algorithm is PPO:
-        settings = {"n_steps": 50, "batch_size": 50, "learning_rate": 3e-3, **settings}
+        settings = {"n_steps": 50, "batch_size": 100, "learning_rate": 1e-2, **settings}
     if reward_net == "home":
         reward_net = AtHome(venv.observation_space, venv.action_space)
     return RewardTrainer(
@@ -44,14 +44,14 @@ def mean_position(game: RewardTrainer) -> float:
 
 def test_the_given_reward_is_what_the_policy_learns() -> None:
     game = trainer()
-    game.train(200 * 40)
+    game.train(200 * 12)
     assert mean_position(game) < -0.2
     assert game.stats["learned_return_mean"] > game.stats["true_return_mean"]
 
 
 def test_without_a_net_the_environments_reward_counts() -> None:
     game = trainer(reward_net=None)
-    game.train(200 * 40)
+    game.train(200 * 12)
     assert mean_position(game) > 0.2
     assert game.stats["learned_return_mean"] == pytest.approx(game.stats["true_return_mean"])
 
@@ -84,7 +84,7 @@ def test_entropy_keeps_the_policy_wide() -> None:
     deviations = []
     for tau in (0.0, 1.0):
         game = trainer(temperature=tau, reward_net=None)
-        game.train(200 * 30)
+        game.train(200 * 10)
         deviations.append(game.policy.log_std.exp().item())
     assert deviations[1] > 1.2 * deviations[0]
 

@@ -87,6 +87,15 @@ def test_a_net_sees_the_parts_it_uses_and_no_others(part: str) -> None:
         assert same == (name != part)
 
 
+def test_a_net_that_ignores_actions_can_be_applied_to_any() -> None:
+    net = BasicShapedRewardNet(BOX, spaces.Discrete(2), use_action=False)
+    obs, acts, next_obs, done = batch_of(BOX, spaces.Discrete(2))
+    expected = net.predict(obs, acts, next_obs, done)
+    assert not net.uses_action and BasicShapedRewardNet(BOX, BOX).uses_action
+    np.testing.assert_array_equal(net.predict(obs, acts + 5, next_obs, done), expected)
+    np.testing.assert_array_equal(net.predict(obs, obs, next_obs, done), expected)
+
+
 def test_a_net_without_input_is_refused() -> None:
     with pytest.raises(InvalidValueError, match="no input"):
         BasicRewardNet(BOX, BOX, use_state=False, use_action=False)
