@@ -241,13 +241,14 @@ def test_log_prob_is_of_the_policy_that_acted(make_trainer) -> None:
 
 
 def test_deviation_of_a_clipped_gaussian_does_not_run_away(make_trainer) -> None:
+    """Paid for entropy alone: the plain Gaussian's own density would pay any deviation."""
     game = make_trainer(
-        gen={"n_steps": 50, "n_epochs": 10, "learning_rate": 2e-2, "batch_size": 100},
-        net={"reward_hid_sizes": ()},
+        gen={"n_steps": 50, "n_epochs": 10, "learning_rate": 3e-2, "batch_size": 100},
+        reward_net=ZeroReward(),
+        n_disc_updates_per_round=0,
     )
     game.train(200 * 15)
-    deviation = game.policy.log_std.exp().item()
-    assert 0.01 < deviation < 3.0
+    assert 0.3 < game.policy.log_std.exp().item() < 2.5
 
 
 def test_off_policy_generators_are_paid_the_plain_reward_at_sampling_time(make_trainer) -> None:
