@@ -23,8 +23,8 @@ def nested(path: str, value: object) -> dict:
 
 @pytest.mark.parametrize("path", RANGES)
 def test_every_range_refuses_something_and_names_the_key(path: str) -> None:
-    with pytest.raises(InvalidValueError, match=f"^{path}=-1 is out of range") as error:
-        check_ranges(nested(path, -1))
+    with pytest.raises(InvalidValueError, match=f"^{path}=-2 is out of range") as error:
+        check_ranges(nested(path, -2))
     assert error.value.remedy.startswith("It must be ")
 
 
