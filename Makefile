@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install train smoke test lint format clean
+.PHONY: help install train smoke test coverage lint format clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,7 +34,10 @@ lint: $(STAMP) ## Formatting, ruff and mypy
 	$(BIN)/ruff check airl_cli tests
 	$(BIN)/mypy
 
-test: lint ## Lint, then the tests with coverage
+test: lint ## Lint, then the tests
+	$(BIN)/pytest -n 2 $(ARGS)
+
+coverage: $(STAMP) ## The tests once more, slower, with the share of lines that they run
 	$(BIN)/pytest -n 2 --cov --cov-report=term $(ARGS)
 
 format: $(STAMP) ## Let ruff rewrite the sources

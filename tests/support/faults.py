@@ -143,17 +143,17 @@ def result(run: Path) -> dict[str, Any]:
 
 
 def scalar_steps(run: Path) -> list[int]:
-    """Steps of every point of one TensorBoard curve, as they lie in the files."""
+    """Steps of every point of one TensorBoard curve, ascending."""
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-    files = sorted((run / "tensorboard").glob("events.out.tfevents.*"))
-    return [
+    # Files that begin in the same second have no order: a double or missing point shows anyway.
+    return sorted(
         event.step
-        for path in files
+        for path in (run / "tensorboard").glob("events.out.tfevents.*")
         for event in EventFileLoader(str(path)).Load()
         for value in event.summary.value
         if value.tag == "rollout/true_return_mean"
-    ]
+    )
 
 
 def differences(run: Path, reference: Path) -> Iterator[str]:
