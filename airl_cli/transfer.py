@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from rich.table import Table
 
 from airl_cli.evaluation import Evaluation, mean, normalized_score
+from airl_cli.reporting.table import number
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ class TransferEvaluation(Evaluation):
         if len(self.gail_returns):
             rows["(d) GAIL's policy as it is"] = self.gail_returns
         return {**rows, "(e) random": self.random_returns}
+
+    def table(self) -> Table:
+        """The table of the policies, with the transfer score below it."""
+        table = super().table()
+        table.caption = f"transfer score (b - c) / (a - c): {number(self.transfer_score, '.3f')}"
+        return table
 
     def result(self, **kwargs: Any) -> dict[str, Any]:
         """What `result.json` holds, with `transfer_score` and the further returns.

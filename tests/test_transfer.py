@@ -15,6 +15,7 @@ def evaluation(**returns: list[float]) -> TransferEvaluation:
 def test_score_is_the_share_of_the_way_from_the_old_policy_to_the_true_reward() -> None:
     assert evaluation().transfer_score == pytest.approx(19 / 20)
     assert evaluation().normalized_score == pytest.approx(39 / 40)
+    assert "0.950" in str(evaluation().table().caption)
     assert evaluation(learner=[-25.0]).transfer_score == pytest.approx(0.0)
 
 
