@@ -171,6 +171,12 @@ class RewardNetWrapper(RewardNet):
         """As the base does."""
         return self.base.uses_action
 
+    def forward(
+        self, state: th.Tensor, action: th.Tensor, next_state: th.Tensor, done: th.Tensor
+    ) -> th.Tensor:
+        """The base's rewards (batch,), unless a wrapper changes them."""
+        return self.base(state, action, next_state, done)
+
     def preprocess(
         self,
         state: ArrayOrTensor,

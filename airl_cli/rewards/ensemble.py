@@ -112,12 +112,6 @@ class AddSTDRewardWrapper(RewardNetWrapper):
         super().__init__(base)
         self.default_alpha = default_alpha
 
-    def forward(
-        self, state: th.Tensor, action: th.Tensor, next_state: th.Tensor, done: th.Tensor
-    ) -> th.Tensor:
-        """The base's mean rewards (batch,)."""
-        return self.base(state, action, next_state, done)
-
     def predict_processed(
         self,
         state: np.ndarray,

@@ -13,7 +13,9 @@ from airl_cli.rewards.layers import BaseNorm, evaluating
 
 
 class NormalizedRewardNet(RewardNetWrapper):
-    """Normalises `predict_processed` by running statistics; `forward` stays the base's.
+    """Normalises `predict_processed` by running statistics.
+
+    `forward`, on which the discriminator is trained, stays the base's.
 
     Args:
         base: The net to wrap.
@@ -23,12 +25,6 @@ class NormalizedRewardNet(RewardNetWrapper):
     def __init__(self, base: RewardNet, normalize_output_layer: Callable[[int], BaseNorm]) -> None:
         super().__init__(base)
         self.normalize_output_layer = normalize_output_layer(1)
-
-    def forward(
-        self, state: th.Tensor, action: th.Tensor, next_state: th.Tensor, done: th.Tensor
-    ) -> th.Tensor:
-        """The base's rewards (batch,), not normalised: what the discriminator is trained on."""
-        return self.base(state, action, next_state, done)
 
     def predict_processed(
         self,
