@@ -40,7 +40,7 @@ from airl_cli.algorithms.state import (
 )
 from airl_cli.algorithms.summaries import DiscriminatorSummaries
 from airl_cli.errors import InvalidValueError
-from airl_cli.rewards.base import RewardNet
+from airl_cli.rewards.base import RewardNet, unwrapped
 
 
 class AdversarialTrainer(RoundTrainer):
@@ -189,6 +189,11 @@ class AdversarialTrainer(RoundTrainer):
     @abc.abstractmethod
     def reward_test(self) -> RewardNet:
         """The net to use after training."""
+
+    @classmethod
+    def rewards_of(cls, net: RewardNet) -> tuple[RewardNet, RewardNet]:
+        """`reward_train` and `reward_test` of a trainer with this reward net."""
+        return net, unwrapped(net)
 
     def log_prob(self, batch: TransitionBatch) -> th.Tensor | None:
         """Log pi(a|s) (batch,) where the algorithm needs it; None elsewhere."""

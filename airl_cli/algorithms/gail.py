@@ -80,6 +80,12 @@ class GAIL(AdversarialTrainer):
         del log_policy_act_prob
         return self.reward_net(state, action, next_state, done)
 
+    @classmethod
+    def rewards_of(cls, net: RewardNet) -> tuple[RewardNet, RewardNet]:
+        """`-log(1 - D)`, twice: see `reward_test`."""
+        reward = RewardFromDiscriminator(net)
+        return reward, reward
+
     @property
     def reward_train(self) -> RewardNet:
         """`-log(1 - D)`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,25 +10,18 @@ from typing import Any
 from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
 
-from airl_cli.algorithms import GAIL, AdversarialTrainer
-from airl_cli.algorithms.gail import RewardFromDiscriminator
+from airl_cli.algorithms import AdversarialTrainer
 from airl_cli.data.spaces import space_from_dict
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidValueError, NotFoundError
 from airl_cli.policies import rebuild_policy
-from airl_cli.rewards import RewardNet, unwrapped
+from airl_cli.rewards import RewardNet
 from airl_cli.runs import layout
 from airl_cli.runs.checkpoints import find_checkpoint
 from airl_cli.runs.safe_config import resolve, safe_instantiate
 from airl_cli.serialization import load_weights, read_json
 
 RewardPair = tuple[RewardNet, RewardNet]
-
-# What `reward_train` and `reward_test` of a trainer are, given its reward net.
-_REWARDS: dict[type, Callable[[RewardNet], RewardPair]] = {
-    GAIL: lambda net: (RewardFromDiscriminator(net),) * 2,
-    AdversarialTrainer: lambda net: (net, unwrapped(net)),
-}
 
 
 @dataclass(frozen=True)
@@ -166,9 +159,8 @@ def _load_rewards(
         raise InvalidValueError(f"the run's reward is a {type(net).__name__}, not a reward net")
     load_weights(net, weights / layout.REWARD_WEIGHTS)
     net.to(device).eval()
-    for kind in getattr(trainer, "__mro__", ()):  # the nearest base wins
-        if kind in _REWARDS:
-            return _REWARDS[kind](net)
+    if isinstance(trainer, type) and issubclass(trainer, AdversarialTrainer):
+        return trainer.rewards_of(net)
     raise InvalidValueError(f"the run's trainer {trainer!r} is not an AdversarialTrainer")
 
 
