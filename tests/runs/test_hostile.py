@@ -193,7 +193,7 @@ TARGETS = [
     *("importlib.import_module", "functools.partial", "torch.load", "torch.hub.load", "numpy.load"),
     *("pathlib.Path.write_text", "ctypes.CDLL", "code.interact", "pty.spawn", "webbrowser.open"),
     # The same under other names: modules re-export what they import.
-    *("airl_cli.serialization.os.system", "airl_cli.runs.run.os.system"),
+    *("airl_cli.serialization.os.system", "airl_cli.runs.status.os.system"),
     *("airl_cli.runs.machine.subprocess.run", "airl_cli.runs.safe_config.importlib.import_module"),
     *("airl_cli.experts.cache.shutil.rmtree", "airl_cli.experts.cache.store"),
     *("stable_baselines3.common.utils.os.system", "stable_baselines3.common.save_util.os.remove"),
