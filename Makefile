@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install train smoke test coverage lint format clean
+.PHONY: help install train smoke test coverage lint format docs clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,8 +30,8 @@ smoke: $(STAMP) ## A complete, tiny run
 	$(BIN)/airl train experiment=smoke $(ARGS)
 
 lint: $(STAMP) ## Formatting, ruff and mypy
-	$(BIN)/ruff format --check airl_cli tests
-	$(BIN)/ruff check airl_cli tests
+	$(BIN)/ruff format --check airl_cli tests tools examples
+	$(BIN)/ruff check airl_cli tests tools examples
 	$(BIN)/mypy
 
 test: lint ## Lint, then the tests
@@ -41,8 +41,11 @@ coverage: $(STAMP) ## The tests once more, slower, with the share of lines that 
 	$(BIN)/pytest -n 2 --cov --cov-report=term $(ARGS)
 
 format: $(STAMP) ## Let ruff rewrite the sources
-	$(BIN)/ruff format airl_cli tests
-	$(BIN)/ruff check --fix airl_cli tests
+	$(BIN)/ruff format airl_cli tests tools examples
+	$(BIN)/ruff check --fix airl_cli tests tools examples
+
+docs: $(STAMP) ## Write docs/configuration/ anew from the comments of the configs
+	$(BIN)/python -m tools.config_pages
 
 clean: ## Remove the virtual environment and all caches (never outputs/)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* build dist *.egg-info

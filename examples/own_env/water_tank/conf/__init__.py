@@ -1,0 +1,1 @@
+"""Makes the configs findable as `pkg://water_tank.conf`."""
