@@ -26,6 +26,7 @@ from airl_cli.algorithms.schedule import Annealed
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.runs.safe_values import check_values
+from airl_cli.runs.trackers.base import Tracker
 
 MAX_DEPTH = 32
 
@@ -41,7 +42,7 @@ _ROOTS = (
 
 # Kinds of classes a config may name, and the package that must define them.
 _KINDS: tuple[tuple[type, tuple[str, ...]], ...] = (
-    (BaseAlgorithm, ("stable_baselines3", "sb3_contrib")),
+    (BaseAlgorithm, ("stable_baselines3", "sb3_contrib", "airl_cli")),
     (BaseFeaturesExtractor, ("stable_baselines3", "sb3_contrib", "airl_cli")),
     (nn.Module, ("torch.nn", "airl_cli")),
     (optim.Optimizer, ("torch.optim",)),
@@ -51,6 +52,7 @@ _KINDS: tuple[tuple[type, tuple[str, ...]], ...] = (
     (EnvSpec, ("airl_cli",)),
     (ConstantSchedule, ("stable_baselines3",)),
     (LinearSchedule, ("stable_baselines3",)),
+    (Tracker, ("airl_cli",)),
 )
 
 # Modules whose functions only describe environments, or build nets and loggers.

@@ -32,9 +32,9 @@ def make_trainer(tmp_path) -> MakeTrainer:
         th.manual_seed(0)
         venv = kwargs.pop("venv", None) or line_venv(**(env or {}))
         settings: dict[str, Any] = {"device": "cpu", "seed": 0}
-        if algorithm in (PPO, A2C):
+        if issubclass(algorithm, PPO | A2C):
             settings["n_steps"] = 20
-        if algorithm is PPO:
+        if issubclass(algorithm, PPO):
             settings.update(batch_size=40, n_epochs=2)
         gen_algo = algorithm("MlpPolicy", venv, **{**settings, **(gen or {})})
         reward_net = kwargs.pop("reward_net", None) or BasicShapedRewardNet(

@@ -15,10 +15,12 @@ from airl_cli.algorithms import GAIL
 from airl_cli.data import rollout
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidValueError
+from airl_cli.generators import FastPPO
 from airl_cli.seeding import global_rng_state, load_global_rng_state
 
 KINDS = {
     "PPO": (PPO, {"normalize_gen_reward": True, "gen_replay_buffer_capacity": 250}),
+    "FastPPO": (FastPPO, {"normalize_gen_reward": True, "n_disc_updates_before_pricing": 1}),
     "A2C": (A2C, {}),
     "SAC": (SAC, {"gen": {"learning_starts": 50, "buffer_size": 150}, "gen_train_timesteps": 40}),
     "GAIL": (PPO, {"trainer": GAIL, "n_disc_updates_before_pricing": 1}),

@@ -1,0 +1,159 @@
+"""Where the time of AIRL goes, phase by phase and function by function.
+
+    python benchmarks/profile/where_time_goes.py --env cartpole --generator ppo
+    python benchmarks/profile/where_time_goes.py --env half_cheetah --functions 25
+
+The demonstrations are of random actions: what is learned is of no interest here, and no step takes
+longer or shorter for it. One torch thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import functools
+import pstats
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch as th
+from stable_baselines3 import PPO
+
+from airl_cli.algorithms import AIRL
+from airl_cli.data import rollout
+from airl_cli.envs import make_vec_env
+from airl_cli.features import NormalizedFeatures
+from airl_cli.rewards import BasicShapedRewardNet, EMANorm
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "cartpole": {
+        "id": "seals/CartPole-v0",
+        "ppo": {"batch_size": 256, "n_epochs": 20, "learning_rate": 2e-3},
+        "sizes": (32, 32),
+    },
+    "half_cheetah": {
+        "id": "seals/HalfCheetah-v1",
+        "ppo": {"batch_size": 256, "n_epochs": 10, "learning_rate": 3e-4},
+        "sizes": (64, 64),
+        "policy": {"log_std_init": -0.5, "features_extractor_class": NormalizedFeatures},
+    },
+}
+
+
+def make_trainer(name: str, algorithm: Callable[..., Any]) -> AIRL:
+    """AIRL with the settings of `name`, on demonstrations of random actions."""
+    settings = SETTINGS[name]
+    rng = np.random.default_rng(0)
+    venv = make_vec_env(settings["id"], rng=rng)
+    until = rollout.make_sample_until(min_episodes=8)
+    demonstrations = rollout.rollout(None, venv, until, rng=rng)
+    policy_kwargs = {"optimizer_kwargs": {"fused": True}, **settings.get("policy", {})}
+    generator = algorithm(
+        "MlpPolicy",
+        venv,
+        n_steps=256,
+        seed=0,
+        device="cpu",
+        policy_kwargs=policy_kwargs,
+        **settings["ppo"],
+    )
+    net = BasicShapedRewardNet(
+        venv.observation_space,
+        venv.action_space,
+        reward_hid_sizes=settings["sizes"],
+        potential_hid_sizes=settings["sizes"],
+        normalize_input_layer=EMANorm,
+    )
+    return AIRL(
+        demonstrations=demonstrations,
+        demo_batch_size=512,
+        venv=venv,
+        gen_algo=generator,
+        reward_net=net,
+        n_disc_updates_per_round=4,
+        gen_replay_buffer_capacity=8192,
+        normalize_gen_reward=True,
+        disc_opt_kwargs={"lr": 1e-3},
+    )
+
+
+class Phases:
+    """Seconds inside of some methods; what one of them calls of another counts for that."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._stack: list[str] = []
+        self._since = time.perf_counter()
+
+    def watch(self, owner: Any, method: str, phase: str) -> None:
+        """Counts the time inside of `owner.method` for `phase`."""
+        function = getattr(owner, method)
+
+        @functools.wraps(function)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            self._switch(phase)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._switch(None)
+
+        setattr(owner, method, timed)
+
+    def _switch(self, phase: str | None) -> None:
+        now = time.perf_counter()
+        if self._stack:
+            self.seconds[self._stack[-1]] += now - self._since
+        if phase is None:
+            self._stack.pop()
+        else:
+            self._stack.append(phase)
+        self._since = now
+
+
+def watch_phases(trainer: AIRL) -> Phases:
+    """Watches the parts of a round."""
+    phases, algorithm = Phases(), trainer.gen_algo
+    phases.watch(trainer, "_train_round", "everything else")
+    phases.watch(trainer.venv, "step_wait", "environment")
+    phases.watch(trainer.generator, "_price_rollout", "pricing")
+    phases.watch(trainer, "train_disc", "discriminator")
+    phases.watch(algorithm, "collect_rollouts", "rollout without environment")
+    phases.watch(algorithm, "train", "policy update")
+    return phases
+
+
+def main() -> None:
+    """Trains for some rounds, and prints the shares."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--env", choices=SETTINGS, default="cartpole")
+    parser.add_argument("--generator", choices=("ppo", "fast_ppo"), default="ppo")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--functions", type=int, default=0, help="print so many, by own time")
+    arguments = parser.parse_args()
+    th.set_num_threads(1)
+    algorithms: dict[str, Any] = {"ppo": PPO}
+    if arguments.generator == "fast_ppo":
+        from airl_cli.generators import FastPPO
+
+        algorithms["fast_ppo"] = FastPPO
+    trainer = make_trainer(arguments.env, algorithms[arguments.generator])
+    steps = arguments.rounds * trainer.gen_train_timesteps
+    trainer.train(trainer.gen_train_timesteps)  # first calls are slower
+    phases = watch_phases(trainer)
+    started = time.perf_counter()
+    trainer.train(steps)
+    seconds = time.perf_counter() - started
+    print(f"{arguments.env}, {arguments.generator}: {steps / seconds:,.0f} steps/s")
+    for phase, spent in sorted(phases.seconds.items(), key=lambda item: -item[1]):
+        print(f"  {phase:<28} {spent / seconds:6.1%} {1e6 * spent / steps:8.1f} us/step")
+    if arguments.functions:
+        profiler = cProfile.Profile()
+        profiler.runcall(trainer.train, steps)
+        pstats.Stats(profiler).sort_stats("tottime").print_stats(arguments.functions)
+
+
+if __name__ == "__main__":
+    main()
