@@ -193,7 +193,7 @@ TARGETS = [
     *("importlib.import_module", "functools.partial", "torch.load", "torch.hub.load", "numpy.load"),
     *("pathlib.Path.write_text", "ctypes.CDLL", "code.interact", "pty.spawn", "webbrowser.open"),
     # The same under other names: modules re-export what they import.
-    *("airl_cli.serialization.os.system", "airl_cli.runs.status.os.system"),
+    *("airl_cli.files.os.system", "airl_cli.runs.status.os.system"),
     *("airl_cli.runs.machine.subprocess.run", "airl_cli.runs.safe_config.importlib.import_module"),
     *("airl_cli.experts.cache.shutil.rmtree", "airl_cli.experts.cache.store"),
     *("stable_baselines3.common.utils.os.system", "stable_baselines3.common.save_util.os.remove"),
@@ -301,7 +301,7 @@ def change(run: Path, path: str, value: Any) -> None:
 def test_a_payload_anywhere_in_the_config_is_not_called(
     airl: Airl, received: Path, canary: Path, node: str
 ) -> None:
-    for target in ("airl_cli.serialization.os.system", "os.system"):
+    for target in ("airl_cli.files.os.system", "os.system"):
         change(received, node, payload(target, canary))
         opened(received)
     outcome = airl("train", f"resume={received}")

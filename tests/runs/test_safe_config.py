@@ -92,7 +92,7 @@ def test_what_a_run_needs_is_allowed(name: str) -> None:
         "torch.load",
         "torch.nn.Module.__init__",
         "torch.nn.modules.module.torch.load",
-        "airl_cli.serialization.os.system",
+        "airl_cli.files.os.system",
         "airl_cli.serialization.write_json",
         "airl_cli.runs.machine.subprocess.run",
         "airl_cli.runs.Run.create",

@@ -1,0 +1,123 @@
+"""Files that outlive a process: written whole or not at all; JSON of bounded size.
+
+Nothing heavy is imported, and nothing that is read is executed.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from airl_cli.errors import InvalidTypeError, InvalidValueError, NotFoundError
+
+MAX_JSON_BYTES = 16 * 2**20
+"""Larger JSON files than this (bytes) are not ours: configs and results are kilobytes."""
+
+_FILE_MODE = 0o666
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
+    """A binary file that appears under `path` complete, when the block ends without an error.
+
+    The temporary file lies in the same folder (a rename is atomic only within one file system)
+    and is removed when the block raises; what was under `path` before then stays untouched.
+
+    Raises:
+        InvalidValueError: If the folder cannot be created or written.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        raise InvalidValueError(
+            f"cannot write {target}: {error.strerror or error}",
+            "Choose a folder that can be written.",
+        ) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, _FILE_MODE & ~_current_umask())  # mkstemp makes files private
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _current_umask() -> int:
+    # Linux says it without changing it; elsewhere the cautious usual value.
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    except OSError:
+        pass
+    return 0o022
+
+
+def to_jsonable(value: Any) -> Any:
+    """`value` in JSON's own types.
+
+    NumPy scalars and arrays, paths, tuples, mappings and dataclasses are converted. NaN and
+    infinity become None: JSON has no word for them, and readers other than Python's refuse them.
+
+    Raises:
+        InvalidTypeError: If a value has no JSON form.
+    """
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, np.ndarray):
+        return to_jsonable(value.tolist())
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): to_jsonable(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        return [to_jsonable(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_jsonable(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    raise InvalidTypeError(f"a {type(value).__name__} cannot be written as JSON: {value!r}")
+
+
+def write_json(path: str | Path, obj: Any) -> None:
+    """Write `obj` as sorted, indented JSON, atomically; NaN and infinity become null."""
+    text = json.dumps(to_jsonable(obj), indent=2, sort_keys=True, allow_nan=False)
+    with atomic_write(path) as file:
+        file.write(text.encode() + b"\n")
+
+
+def read_json(path: str | Path, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
+    """Read a JSON file of bounded size.
+
+    Raises:
+        NotFoundError: If there is no such file.
+        InvalidValueError: If it is larger than `max_bytes` or not JSON.
+    """
+    source = Path(path)
+    try:
+        with source.open("rb") as file:
+            raw = file.read(max_bytes + 1)
+    except OSError as error:
+        raise NotFoundError(f"cannot read {source}: {error.strerror or error}") from error
+    if len(raw) > max_bytes:
+        raise InvalidValueError(f"{source} is larger than {max_bytes} bytes: not read")
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise InvalidValueError(f"{source} is not valid JSON: {error}") from error
