@@ -20,7 +20,7 @@ class AIRL(AdversarialTrainer):
     """Learns a reward `f` and a policy from demonstrations.
 
     The discriminator is `D = exp(f) / (exp(f) + pi(a|s))`, so its logit is `f - log pi` (section
-    4), and that logit is what the generator maximises (equation 3 and appendix A).
+    4), and that logit is what the generator maximises (algorithm 1, line 6; appendix A.3).
 
     Args:
         demonstrations: Of the expert, see `AdversarialTrainer`.

@@ -210,5 +210,6 @@ def _below(name: str, packages: Sequence[str]) -> bool:
 def _refused(name: str) -> InvalidValueError:
     return InvalidValueError(
         f"the run's config names {name}, which loading does not call",
-        'If you trust it, name its package: load_run(path, trusted=("package",)).',
+        "If you trust it, name its package: trust=[package] on the command line, "
+        'load_run(path, trusted=("package",)) in Python.',
     )
