@@ -34,6 +34,7 @@ _FREE = (
     "trainer.checkpoint_share",
     "expert.cache_dir",
     "verbose",
+    "logger",
 )
 _NOT_RECORDED = ("resume", "trust")
 _TOTAL = "trainer.total_timesteps"
@@ -124,7 +125,12 @@ def find_job(cfg: DictConfig, context: JobContext) -> Job:
         job = Job(path or context.output_dir, config, begun=path is not None)
     else:
         recorded = _with_typed(Path(resume), config, context.overrides)
-        make = partial(received_instantiate, trusted=tuple(trusted))
+        received = partial(received_instantiate, trusted=tuple(trusted))
+
+        def make(node: Mapping[str, Any], *without: str) -> Any:
+            # A logger that was typed is the node that was composed, and trusted as such.
+            return (instantiate if node is config["logger"] else received)(node, *without)
+
         job = Job(Path(resume), recorded, make=make, begun=True)
     if job.begun:
         refuse_links(job.path)
@@ -169,8 +175,9 @@ def _with_typed(run: Path, composed: Mapping[str, Any], overrides: Sequence[str]
         key = re.split("[=@]", override.lstrip("+~"))[0].replace("/", ".")
         if key in _NOT_RECORDED:
             continue
-        if key in _FREE:
-            _set(config, key, lookup(composed, key))
+        free = next((path for path in _FREE if f"{key}.".startswith(f"{path}.")), None)
+        if free is not None:
+            _set(config, free, lookup(composed, free))
         elif lookup(composed, key) is None or lookup(composed, key) != lookup(recorded, key):
             raise InvalidValueError(
                 f"{override} would change the experiment of {run}.",

@@ -116,5 +116,5 @@ def assemble(
         gen_algo=generator,
         reward_net=reward_net,
         log_dir=run.path / "tensorboard",
-        custom_logger=build("logger", make(config["logger"]), run.path / "tensorboard"),
+        custom_logger=run.attach(build("logger", make(config["logger"]), run.path)),
     )

@@ -120,7 +120,7 @@ def _assemble(
         gen_algo=generator,
         reward_net=reward_net,
         log_dir=run.path / layout.TENSORBOARD,
-        custom_logger=build("logger", instantiate(config["logger"]), run.path / layout.TENSORBOARD),
+        custom_logger=run.attach(build("logger", instantiate(config["logger"]), run.path)),
     )
 
 

@@ -13,6 +13,10 @@ EVALUATION = "evaluation.json"
 
 METRICS = "metrics.csv"
 TENSORBOARD = "tensorboard"
+SCALARS = "scalars.csv"
+LOGGERS = "loggers.json"
+"""Where trackers keep the run: what it takes to go on there."""
+
 PLOTS = "plots"
 CHECKPOINTS = "checkpoints"
 FINAL = "final"
@@ -22,5 +26,10 @@ POLICY_WEIGHTS = "policy.safetensors"
 STATE_TENSORS = "state.safetensors"
 STATE = "state.json"
 
-PREAMBLE = frozenset({".hydra", CONFIG, SPACES, STATUS, ENVIRONMENT, PROVENANCE, TENSORBOARD, LOCK})
+PREAMBLE = frozenset(
+    {
+        *(".hydra", LOCK, CONFIG, SPACES, STATUS, ENVIRONMENT, PROVENANCE),
+        *(TENSORBOARD, SCALARS, LOGGERS, "wandb"),
+    }
+)
 """What a run that never trained may leave (besides log files): nothing worth keeping."""

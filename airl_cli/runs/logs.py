@@ -13,12 +13,12 @@ _EVENTS = "events.out.tfevents."
 
 
 def log_sizes(run: Path) -> dict[str, int]:
-    """Bytes of every TensorBoard file of a run, by its path below the run's folder."""
-    return {str(path.relative_to(run)): path.stat().st_size for path in _event_files(run)}
+    """Bytes of every TensorBoard file and of `scalars.csv`, by paths below the run's folder."""
+    return {str(path.relative_to(run)): path.stat().st_size for path in _log_files(run)}
 
 
 def cut_logs(run: Path, sizes: Mapping[str, Any]) -> None:
-    """Removes from a run's TensorBoard files what was written after a checkpoint.
+    """Removes from a run's logs what was written after a checkpoint.
 
     Only files that are found below the run's folder are touched, whatever `sizes` names.
 
@@ -26,7 +26,7 @@ def cut_logs(run: Path, sizes: Mapping[str, Any]) -> None:
         run: The run directory.
         sizes: Of `log_sizes`, when the checkpoint was written; other files go altogether.
     """
-    for path in list(_event_files(run)):
+    for path in list(_log_files(run)):
         size = sizes.get(str(path.relative_to(run)))
         if not isinstance(size, int) or size < 0:
             path.unlink()
@@ -34,7 +34,10 @@ def cut_logs(run: Path, sizes: Mapping[str, Any]) -> None:
             os.truncate(path, size)
 
 
-def _event_files(run: Path) -> Iterator[Path]:
+def _log_files(run: Path) -> Iterator[Path]:
+    scalars = run / layout.SCALARS
+    if scalars.is_file() and not scalars.is_symlink():
+        yield scalars
     for folder, _, names in os.walk(run / layout.TENSORBOARD, followlinks=False):
         if Path(folder).is_symlink():
             continue

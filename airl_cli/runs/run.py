@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 from gymnasium import spaces
+from stable_baselines3.common.logger import Logger
 
 from airl_cli.data.digest import trajectories_digest
 from airl_cli.data.spaces import space_to_dict
@@ -22,6 +23,7 @@ from airl_cli.runs import layout
 from airl_cli.runs.empty import discard_empty
 from airl_cli.runs.interrupts import InterruptGuard, exit_status
 from airl_cli.runs.lock import lock_run, refuse_links
+from airl_cli.runs.loggers import RunLogger
 from airl_cli.runs.logs import cut_logs
 from airl_cli.runs.machine import describe_machine, record_resumption
 from airl_cli.runs.metrics import read_metrics
@@ -33,6 +35,7 @@ from airl_cli.runs.resumable import (
     remove_remains,
 )
 from airl_cli.runs.status import StatusFile
+from airl_cli.runs.trackers import RunFacts
 from airl_cli.serialization import write_json
 
 if TYPE_CHECKING:
@@ -89,6 +92,8 @@ class Run:
             resumed,
         )
         self._resumable = checkpoints is not None
+        self._logger: RunLogger | None = None
+        self._sweep = path.resolve().parent.name if multirun else None
         self._demonstrations: Demonstrations | None = None
         self._random: Baseline | None = None
         self._status = StatusFile(path)
@@ -204,6 +209,17 @@ class Run:
         if self._resumable:
             self._recorder.digest = trajectories_digest(demonstrations.trajectories)
 
+    def attach(self, logger: Logger) -> Logger:
+        """Takes a logger along, which learns of the run's begin and end; gives it back.
+
+        Raises:
+            AirlError: If it cannot work: something is not installed, or cannot be reached.
+        """
+        if isinstance(logger, RunLogger):
+            logger.check()
+            self._logger = logger
+        return logger
+
     def train(self, trainer: Trainer, total_timesteps: int) -> None:
         """Trains from where the run stands to the end, with checkpoints.
 
@@ -238,6 +254,8 @@ class Run:
             self.set_spaces(trainer.venv.observation_space, trainer.venv.action_space)
         if total_timesteps is None:
             total_timesteps = self.config.get("trainer", {}).get("total_timesteps")
+        if self._logger is not None:
+            self._logger.begin(RunFacts(self.path, self.config, self._sweep))
         return self._recorder.follow(
             trainer,
             total_timesteps // trainer.gen_train_timesteps if total_timesteps else None,
@@ -266,6 +284,10 @@ class Run:
         write_json(self.path / layout.EVALUATION, evaluation)
         write_json(self.path / layout.RESULT, self.result)
         self._plot(trainer, evaluation)
+        if self._logger is not None:
+            files = (self.path / layout.CONFIG, self.path / layout.RESULT)
+            pictures = sorted((self.path / layout.PLOTS).glob("*.png"))
+            self._logger.finish(self.result, self._recorder.env_steps, (*files, *pictures))
         self._write_status("finished")
         self._complete = True
         return self.result
@@ -307,20 +329,27 @@ class Run:
     def _close(self, error: BaseException | None) -> None:
         self._recorder.stop()
         if self._complete:  # what comes after `finish` is not the run's concern
+            self._end_logs("finished")
             return
         if error is None:
             self._recorder.keep_weights()
             self._write_status("failed", "the run ended without a result")
+            self._end_logs("failed")
             return
         status = exit_status(error)
         if status is not None:
             self._interrupted(error, status)
         self._failed(error)
 
+    def _end_logs(self, status: str) -> None:
+        if self._logger is not None:
+            self._logger.end(status)
+
     def _interrupted(self, error: BaseException, status: int) -> None:
         kept = self._recorder.keep_weights()
         self._write_status("interrupted", f"{type(error).__name__}; {kept}")
         self.log.warning("interrupted; %s", kept)
+        self._end_logs("interrupted")
         raise SystemExit(status) from error
 
     def _failed(self, error: BaseException) -> None:
@@ -333,6 +362,7 @@ class Run:
         self._write_status("failed", text, traceback=trace)
         if self._recorder.snapshot is not None:
             self.log.warning("the run failed; %s", kept)
+        self._end_logs("failed")
 
     def _write_status(self, status: str, reason: str = "", **more: Any) -> None:
         self._status.write(

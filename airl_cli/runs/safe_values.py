@@ -87,6 +87,12 @@ def _check_leaf(value: Any, key: str, trusted: Sequence[str]) -> None:
         )
     if key in _WRITTEN_KEYS and value is not None:
         raise InvalidValueError(f"the run's config would write logs to {str(value)[:80]!r}.")
+    if key == "mode" and value == "online":
+        raise InvalidValueError("the run's config would send the run away (mode=online).", _TYPED)
+    if key == "tracking_uri" and value is not None and not _is_store_here(value):
+        raise InvalidValueError(
+            f"the run's config would send the run to {str(value)[:80]!r}, outside of here.", _TYPED
+        )
     if key == "cache_dir" and not _may_hold_experts(value):
         raise InvalidValueError(
             f"the run's config would keep its expert in {str(value)[:80]!r}, outside of here.",
@@ -95,6 +101,15 @@ def _check_leaf(value: Any, key: str, trusted: Sequence[str]) -> None:
     limit = _AT_MOST.get(key)
     if limit is not None and isinstance(value, (int, float)) and not value <= limit:
         raise InvalidValueError(f"{key}={value} in the run's config is more than {limit}.")
+
+
+_TYPED = "If you want that, choose it yourself: logger=<choice> and its keys."
+
+
+def _is_store_here(value: Any) -> bool:
+    """Whether an MLflow store is a file or folder below the current one."""
+    path = re.sub("^(sqlite:///|file:(//)?)", "", str(value))
+    return ":" not in path and Path(path).resolve().is_relative_to(Path.cwd())
 
 
 def _may_hold_experts(value: Any) -> bool:

@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from stable_baselines3.common.logger import KVWriter
 
 from airl_cli.errors import AirlError, InvalidValueError, NonFiniteError
 from airl_cli.runs import Run, discard_empty
-from airl_cli.runs.loggers import make_logger
 from airl_cli.runs.metrics import read_metrics
 
 CONFIG = {"seed": 3, "trainer": {"total_timesteps": 300}}
@@ -255,37 +253,3 @@ def test_progress_knows_the_rounds_and_the_references(
         callback(0)
     assert "round 1/3, 100 steps" in caplog.text
     assert "(expert 3.0, random 1.0)" in caplog.text
-
-
-def test_a_custom_log_format_is_a_factory_of_the_folder(tmp_path: Path) -> None:
-    seen: list[Any] = []
-
-    class Writer(KVWriter):
-        def __init__(self, folder: Path) -> None:
-            seen.append(folder)
-
-        def write(self, key_values: Any, key_excluded: Any, step: int = 0) -> None:
-            seen.append((dict(key_values), step))
-
-        def close(self) -> None: ...
-
-    logger = make_logger(tmp_path, [Writer])
-    logger.record("a", 1.0)
-    logger.dump(5)
-    assert seen == [tmp_path, ({"a": 1.0}, 5)]
-
-
-def test_tensorboard_files_lie_in_the_folder_and_unknown_formats_are_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    logger = make_logger(tmp_path / "tb", ["tensorboard"])
-    logger.record("a", 1.0)
-    logger.dump(1)
-    logger.close()
-    assert [p.name.split(".")[0] for p in (tmp_path / "tb").iterdir()] == ["events"]
-    with pytest.raises(InvalidValueError, match="unknown log format 'csw'"):
-        make_logger(tmp_path, ["csw"])
-    quiet = make_logger(tmp_path)
-    quiet.record("a", 1.0)
-    quiet.dump(1)
-    assert capsys.readouterr().out == ""
