@@ -1,0 +1,1 @@
+"""What AIRL costs beside the reinforcement learning that it is made of."""

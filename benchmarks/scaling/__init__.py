@@ -1,0 +1,1 @@
+"""How speed and memory depend on the size of things."""

@@ -1,0 +1,1 @@
+"""The five MuJoCo tasks of seals with the recipes of this repository."""

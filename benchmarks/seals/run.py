@@ -1,0 +1,95 @@
+"""Expert, learner and normalised score on the MuJoCo tasks of seals, with the recipes.
+
+    python -m benchmarks.seals.run                              # seed 0 on all five
+    python -m benchmarks.seals.run half_cheetah --seeds 0 1 2
+    python -m benchmarks.seals.run --gather                     # only the table, of what there is
+
+Runs `airl train env=<task> seed=<seed>`, one after the other on one thread, and gathers every
+`result.json` found into `benchmarks/seals/seals.{json,md}`. A run that is finished already is not
+run again, and one that was stopped goes on (`resume=auto`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common.report import conditions, footer, spread, write
+
+HERE = Path(__file__).parent
+TASKS = ("half_cheetah", "hopper", "walker2d", "swimmer", "ant")
+
+
+def run(task: str, seed: int, root: Path, overrides: list[str]) -> None:
+    """One training by the command line that users have."""
+    folder = root / f"{task}-{seed}"
+    command = ["train", f"env={task}", f"seed={seed}", f"hydra.run.dir={folder}", "resume=auto"]
+    print("+ airl", *command, *overrides, flush=True)
+    subprocess.run(
+        [sys.executable, "-m", "airl_cli", *command, *overrides],
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def gathered(root: Path) -> list[dict[str, Any]]:
+    """Every finished run's figures."""
+    rows = []
+    for task in TASKS:
+        for file in sorted(root.glob(f"{task}-*/result.json")):
+            rows.append({"task": task, **json.loads(file.read_text())})
+    return rows
+
+
+def table(facts: dict[str, Any]) -> list[str]:
+    """A row per task."""
+    by_task = defaultdict(list)
+    for row in facts["runs"]:
+        by_task[row["task"]].append(row)
+    lines = [
+        "| task | random | expert | learner | normalised score | environment steps | seconds of "
+        "AIRL on the clock | seeds |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for task, rows in by_task.items():
+        returns = [
+            spread([row[f"{who}_return_mean"] for row in rows])
+            for who in ("random", "expert", "learner")
+        ]
+        score = spread([row["normalized_score"] for row in rows], 3)
+        steps = f"{max(row['env_steps'] for row in rows):,}"
+        seconds = spread([row["train_seconds"] for row in rows])
+        seeds = ", ".join(str(row["seed"]) for row in rows)
+        lines.append("| " + " | ".join([task, *returns, score, steps, seconds, seeds]) + " |")
+    note = "Returns: means over 50 episodes, actions sampled; over seeds ± deviation (each seed). "
+    return [*lines, "", note + footer(facts)]
+
+
+def main() -> None:
+    """Trains what is missing and writes the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("tasks", nargs="*", default=list(TASKS), metavar="task")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--root", type=Path, default=Path("outputs/benchmarks/seals"))
+    parser.add_argument("--gather", action="store_true", help="train nothing")
+    parser.add_argument("--overrides", nargs="*", default=[], help="for airl train")
+    options = parser.parse_args()
+    unknown = set(options.tasks) - set(TASKS)
+    if unknown:
+        parser.error(f"unknown tasks: {', '.join(sorted(unknown))}; there are {', '.join(TASKS)}")
+    if not options.gather:
+        for seed in options.seeds:
+            for task in options.tasks:
+                run(task, seed, options.root, options.overrides)
+    facts = {**conditions("benchmarks.seals.run"), "runs": gathered(options.root)}
+    write(HERE, "seals", facts, table(facts))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How long training takes until the learner is as good as the expert."""
