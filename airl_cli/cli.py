@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from airl_cli.commands import COMMANDS, VERBS
+from airl_cli.commands import COMMANDS, PATHS, VERBS
 from airl_cli.errors import AirlError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ Examples:
   airl train env=pendulum seed=1 generator.learning_rate=1e-3
   airl train -m seed=0,1,2 reward=basic,shaped experiment=smoke
   airl train env=pendulum --cfg job --resolve
+  airl report outputs/train/cartpole
 """
 
 
@@ -139,10 +140,12 @@ def _run_command(command: str, arguments: list[str]) -> None:
         return run_job(command, cfg)
 
     flags = _parse_flags(command, arguments)
+    options = _without(arguments, flags.overrides)
+    flags.overrides = _named_paths(command, flags.overrides)
     config_dir = conf_dir()
     entry = hydra.main(config_path=str(config_dir), config_name=command, version_base="1.3")(job)
     try:
-        with _hydra_process([*_without(arguments, flags.overrides), *flags.overrides]):
+        with _hydra_process([*options, *flags.overrides]):
             entry()
     except BrokenPipeError:
         raise
@@ -198,6 +201,32 @@ def _without(arguments: list[str], overrides: list[str]) -> list[str]:
         last = len(rest) - 1 - rest[::-1].index(override)
         del rest[last]
     return rest
+
+
+def _named_paths(command: str, overrides: list[str]) -> list[str]:
+    """Plain paths as the override that they stand for, where a command takes some."""
+    key = PATHS.get(command)
+    paths = [word for word in overrides if key and _is_path(word)]
+    if not paths:
+        return overrides
+    rest = [word for word in overrides if word not in paths]
+    if any(word.startswith(f"{key}=") for word in rest):
+        raise UsageError(
+            f"{paths[0]!r} is given beside {key}=...", f"Give all of them plainly, or {key}=[a,b]."
+        )
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    # As they are: neither quotes nor ${...} in a path mean anything.
+    quoted = [
+        QuotedString(text=path.replace("${", "\\${"), quote=Quote.single).with_quotes()
+        for path in paths
+    ]
+    return [*rest, f"{key}=[{','.join(quoted)}]"]
+
+
+def _is_path(word: str) -> bool:
+    """Whether a word is no override: those have a `=` or begin with `~`."""
+    return os.path.exists(word) or not ("=" in word or word.startswith("~"))
 
 
 @contextmanager

@@ -83,6 +83,8 @@ RANGES = {
     "evaluation.n_episodes": at_least(2),
     "n_episodes": at_least(1),
     "n_mean_samples": at_least(1),
+    "n_resamples": at_least(100),
+    "expert_share": POSITIVE,
     "discount": FRACTION,
     "heat_map.resolution": at_least(2),
     **{f"expert.algorithm.{key}": rule for key, rule in ALGORITHM.items()},

@@ -1,0 +1,163 @@
+"""`report.html`: everything in one file that needs no network, and runs no script but its own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from airl_cli import __version__
+from airl_cli.files import atomic_write
+from airl_cli.reporting.report import console, figures
+from airl_cli.reporting.report.columns import Value, brief, return_text, score_text
+from airl_cli.reporting.report.differences import MISSING, differing_keys, shown
+from airl_cli.reporting.report.formats import notes
+from airl_cli.reporting.report.record import RunRecord
+from airl_cli.reporting.report.rows import Report
+from airl_cli.reporting.report.texts import printable
+from airl_cli.runs import layout
+
+_FILES = {
+    "result": layout.RESULT,
+    "metrics": layout.METRICS,
+    "config": layout.CONFIG,
+    "curve": f"{layout.PLOTS}/learning_curve.png",
+    "log": "train.log",
+}
+"""What the page links to in a run's directory, where it is there."""
+
+_MOST_GROUPS_COMPARED = 60
+
+
+def write_page(report: Report, path: Path, sources: Sequence[str]) -> None:
+    """Writes the page.
+
+    Texts go through Jinja's escaping, JSON through its own; a content security policy lets the
+    browser run only the scripts that carry this page's random number, and load nothing.
+
+    Args:
+        report: What to show.
+        path: The file; links to the runs are relative to it.
+        sources: What was asked for.
+    """
+    # Late: together they take half a second.
+    import jinja2
+    from plotly.offline import get_plotlyjs
+
+    parts = resources.files("airl_cli.reporting.report") / "page"
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (parts / name).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template("page.html").render(
+        nonce=secrets.token_urlsafe(16),
+        plotly=get_plotlyjs(),
+        style=(parts / "page.css").read_text(encoding="utf-8"),
+        script=(parts / "page.js").read_text(encoding="utf-8"),
+        version=__version__,
+        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        sources=[printable(source) for source in sources],
+        summary=console.summary(report),
+        notes=notes(report),
+        groups=_groups(report),
+        curves=figures.learning_curves(report),
+        scores=figures.scores(report),
+        differences=_differences(report),
+        runs=_runs(report, path.parent),
+        failed_jobs=[
+            (printable(str(job)), printable(reason)) for job, reason in report.failed_jobs.items()
+        ],
+    )
+    with atomic_write(path) as file:
+        file.write(text.encode())
+
+
+def _cell(text: str, value: Value, numeric: bool) -> dict[str, Any]:
+    """What a table shows, and what it sorts by: nothing, for what is not known."""
+    main, bracket, rest = text.partition(" [") if numeric else (text, "", "")
+    key = repr(value) if isinstance(value, (int, float)) else value
+    return {
+        "text": main,
+        "below": f"{bracket.strip()}{rest}",
+        "value": {"nan": "", "inf": "Infinity"}.get(key, key) if numeric else key,
+        "numeric": numeric,
+    }
+
+
+def _groups(report: Report) -> dict[str, Any]:
+    columns = brief(report)
+    return {
+        "header": [(column.title, column.numeric) for column in columns],
+        "rows": [
+            [_cell(c.text(row), c.value(row), c.numeric) for c in columns] for row in report.rows
+        ],
+    }
+
+
+def _differences(report: Report) -> dict[str, Any]:
+    rows = report.rows[:_MOST_GROUPS_COMPARED]
+    groups = [row.group for row in rows]
+    return {
+        "groups": [(row.number, row.group.env_id, row.label) for row in rows],
+        "n_more": len(report.rows) - len(rows),
+        "keys": [
+            (key, [shown(key, group.config.get(key)) for group in groups])
+            for key in differing_keys(groups)
+        ],
+    }
+
+
+def _runs(report: Report, folder: Path) -> list[dict[str, Any]]:
+    numbers = {run.path: row.number for row in report.rows for run in row.group.runs}
+    repeats = {path: by for row in report.rows for path, by in row.group.repeats.items()}
+    return [
+        {
+            "name": printable(str(run.path)),
+            "href": _href(run.path, folder),
+            "links": _links(run, folder),
+            "group": numbers.get(run.path, ""),
+            "env_id": run.env_id or MISSING,
+            "seed": MISSING if run.seed is None else run.seed,
+            "state": "repeated" if run.path in repeats else run.state,
+            "reason": f"counted instead: {printable(str(repeats[run.path]))}"
+            if run.path in repeats
+            else run.reason,
+            "cells": [
+                _cell(return_text(value), value, True)
+                if name == "return"
+                else _cell(score_text(value), value, True)
+                for name, value in (("return", _return(run)), ("score", _score(run)))
+            ],
+        }
+        for run in report.runs
+    ]
+
+
+def _return(run: RunRecord) -> float:
+    return run.number("learner_return_mean")
+
+
+def _score(run: RunRecord) -> float:
+    return run.number("normalized_score")
+
+
+def _links(run: RunRecord, folder: Path) -> list[tuple[str, str]]:
+    return [
+        (name, _href(run.path / file, folder))
+        for name, file in _FILES.items()
+        if (run.path / file).is_file()
+    ]
+
+
+def _href(path: Path, folder: Path) -> str:
+    """A relative link; it begins with a dot, so that no name can pass for a protocol."""
+    relative = os.path.relpath(path.absolute(), folder.absolute())
+    return f"./{quote(os.fsencode(relative))}"

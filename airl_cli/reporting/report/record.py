@@ -1,0 +1,258 @@
+"""What a report knows of one run directory, read without building anything from it."""
+
+from __future__ import annotations
+
+import fcntl
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.files import read_json
+from airl_cli.reporting.report.curve import Curve, read_curve
+from airl_cli.reporting.report.texts import config_text, printable
+from airl_cli.runs import layout
+
+FINISHED = "finished"
+RUNNING = "running"
+INTERRUPTED = "interrupted"
+KILLED = "killed"
+FAILED = "failed"
+UNFINISHED = "unfinished"
+UNREADABLE = "unreadable"
+STATES = (FINISHED, RUNNING, INTERRUPTED, KILLED, FAILED, UNFINISHED, UNREADABLE)
+"""What can have become of a run; `unfinished` is one that does not say more."""
+
+_NUMBERS = (
+    "learner_return_mean",
+    "expert_return_mean",
+    "random_return_mean",
+    "normalized_score",
+    "transfer_score",
+    "env_steps",
+    "train_seconds",
+)
+_MAX_DEPTH, _MAX_KEYS = 32, 5_000
+_MAX_METRICS_BYTES = 2**28
+_OVERRIDES, _MAX_OVERRIDES_BYTES = ".hydra/overrides.yaml", 2**16
+_SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run, finished or not.
+
+    Attributes:
+        path: Its directory.
+        state: One of `STATES`.
+        reason: Why it is not finished, as far as known.
+        command: `train` or `transfer`; empty if unknown.
+        env_id: Of its environment; empty if unknown.
+        seed: None if unknown.
+        config: Its config by dotted key, values as text; empty if it cannot be read.
+        numbers: Of `result.json`; empty unless finished.
+        curve: Of `metrics.csv`; None if it cannot be read.
+        source: Of a transfer, the run whose reward it was; empty otherwise.
+        written: When its status last changed, ISO 8601; empty if unknown.
+        typed: Keys and groups that its command line set.
+    """
+
+    path: Path
+    state: str
+    reason: str = ""
+    command: str = ""
+    env_id: str = ""
+    seed: int | None = None
+    config: Mapping[str, str] = field(default_factory=dict)
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    curve: Curve | None = None
+    source: str = ""
+    written: str = ""
+    typed: frozenset[str] = frozenset()
+
+    def number(self, name: str) -> float:
+        """A number of `result.json`; NaN if there is none."""
+        return self.numbers.get(name, math.nan)
+
+    def level(self, share: float) -> float:
+        """The true return at a normalised score; NaN if expert or random policy are unknown."""
+        random, expert = self.number("random_return_mean"), self.number("expert_return_mean")
+        return random + share * (expert - random) if expert > random else math.nan
+
+
+def read_run(path: Path) -> RunRecord:
+    """A run directory as data; what is damaged gives the state `unreadable` and the reason."""
+    try:
+        config = read_config(path)
+        known = _described(path, config)
+    except (AirlError, OSError) as error:
+        return RunRecord(path, UNREADABLE, _reason(path, error))
+    try:
+        status = _mapping(path, layout.STATUS) if (path / layout.STATUS).exists() else {}
+        known["written"] = printable(str(status.get("written", "")))
+        state, reason = _state(path, status)
+        if (path / layout.METRICS).exists():
+            known["curve"] = read_curve(_regular(path, layout.METRICS, _MAX_METRICS_BYTES))
+        if state == FINISHED:
+            result = _mapping(path, layout.RESULT)
+            known["numbers"] = _numbers(result)
+            known["env_id"] = printable(str(result.get("env_id") or known["env_id"]))
+    except (AirlError, OSError) as error:
+        return RunRecord(path, UNREADABLE, _reason(path, error), **known)
+    return RunRecord(path, state, printable(reason), **known)
+
+
+def read_config(run: Path) -> Mapping[str, Any]:
+    """A run's `config.json` as plain data.
+
+    Raises:
+        AirlError: If there is none, or it is damaged.
+    """
+    return _mapping(run, layout.CONFIG)
+
+
+def flatten(config: Mapping[str, Any]) -> dict[str, str]:
+    """Dotted keys and values as text; lists are values.
+
+    Raises:
+        InvalidValueError: If it is nested too deeply or has too many keys to be a config.
+    """
+    flat: dict[str, str] = {}
+    for key, value in _leaves(config, "", 0):
+        flat[printable(key)] = printable(config_text(value))
+        if len(flat) > _MAX_KEYS:
+            raise InvalidValueError(f"it has more than {_MAX_KEYS} keys")
+    return flat
+
+
+def _leaves(node: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
+    if depth > _MAX_DEPTH:
+        raise InvalidValueError(f"it is nested more than {_MAX_DEPTH} levels deep")
+    for key, value in node.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}{key}.", depth + 1)
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _described(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        flat = flatten(config)
+    except InvalidValueError as error:
+        raise InvalidValueError(f"{layout.CONFIG} is damaged: {error.problem}") from error
+    seed, source = config.get("seed"), config.get("run")
+    transfer = "upper_bound" in config
+    return {
+        "command": "transfer" if transfer else "train",
+        "env_id": flat.get("env.id") or flat.get("env._target_", "").rpartition(".")[2],
+        "seed": seed if isinstance(seed, int) and not isinstance(seed, bool) else None,
+        "config": flat,
+        "source": source if transfer and isinstance(source, str) else "",
+        "typed": _typed(path),
+    }
+
+
+def _typed(run: Path) -> frozenset[str]:
+    """Keys of the overrides that Hydra recorded; none where there is no such record.
+
+    It only says which of the differing keys are shown first, so what is damaged is left out.
+    """
+    try:
+        text = _regular(run, _OVERRIDES, _MAX_OVERRIDES_BYTES).read_text(encoding="utf-8")
+        overrides = yaml.load(text, Loader=_SafeLoader)
+    except (AirlError, OSError, ValueError, yaml.YAMLError, RecursionError):
+        return frozenset()
+    texts = [o for o in overrides if isinstance(o, str)] if isinstance(overrides, list) else []
+    return frozenset(o.partition("=")[0].lstrip("+~").replace("/", ".") for o in texts)
+
+
+def _state(path: Path, status: Mapping[str, Any]) -> tuple[str, str]:
+    """The state, and why."""
+    recorded, reason = status.get("status"), str(status.get("reason") or "")
+    has_result = (path / layout.RESULT).exists()
+    if recorded in (INTERRUPTED, FAILED):
+        return str(recorded), reason
+    if recorded == RUNNING:
+        if _in_use(path):
+            return RUNNING, ""
+        return KILLED, "its process ended without a word"
+    if has_result:
+        return FINISHED, ""
+    return UNFINISHED, f"there is no {layout.RESULT}"
+
+
+def _in_use(path: Path) -> bool:
+    """Whether a process holds the run's lock; asking takes a shared lock for an instant.
+
+    True where it cannot be asked: the recorded status is the best there is then.
+    """
+    try:
+        handle = os.open(path / layout.LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _mapping(run: Path, name: str) -> Mapping[str, Any]:
+    content = read_json(_regular(run, name))
+    if not isinstance(content, dict):
+        raise InvalidValueError(f"{name} is damaged: it holds no mapping")
+    return content
+
+
+def _regular(run: Path, name: str, max_bytes: int | None = None) -> Path:
+    """A plain file of the run: a pipe would never end, a link may lead to anybody's secrets.
+
+    Raises:
+        InvalidValueError: If it is something else.
+    """
+    path = run / name
+    if not path.exists():
+        raise InvalidValueError(f"there is no {name}")
+    if path.is_symlink() or not path.is_file():
+        raise InvalidValueError(f"{name} is not a plain file")
+    if max_bytes is not None and path.stat().st_size > max_bytes:
+        raise InvalidValueError(f"{name} is larger than {max_bytes >> 20} MiB: not read")
+    return path
+
+
+def _numbers(result: Mapping[str, Any]) -> dict[str, float]:
+    numbers = {}
+    for name in _NUMBERS:
+        value = result.get(name)
+        if value is None:
+            continue
+        numbers[name] = _finite(value, name)
+    if "learner_return_mean" not in numbers:
+        raise InvalidValueError(f"{layout.RESULT} is damaged: it has no learner_return_mean")
+    return numbers
+
+
+def _finite(value: Any, name: str) -> float:
+    try:
+        number = math.nan if isinstance(value, (bool, str)) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        shown = printable(config_text(value), 40)
+        raise InvalidValueError(f"{layout.RESULT} is damaged: {name} is {shown}")
+    return number
+
+
+def _reason(run: Path, error: AirlError | OSError) -> str:
+    """Without the directory, which stands beside it."""
+    text = error.problem if isinstance(error, AirlError) else error.strerror or str(error)
+    return printable(text.replace(f"{run}{os.sep}", ""))

@@ -1,0 +1,159 @@
+"""The numbers of each group, and the report that they make together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from airl_cli.reporting.report.differences import label, telling_keys
+from airl_cli.reporting.report.find import Found
+from airl_cli.reporting.report.groups import Group, group_runs
+from airl_cli.reporting.report.record import RunRecord, read_run
+from airl_cli.reporting.report.statistics import N_RESAMPLES, Summary, censored_median, summarise
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a report is made.
+
+    Attributes:
+        expert_share: The normalised score whose first round is looked for.
+        n_resamples: Of the bootstrap.
+        seed: Of the bootstrap.
+        ignore: Further keys in which runs of one group may differ.
+    """
+
+    expert_share: float = 0.95
+    n_resamples: int = N_RESAMPLES
+    seed: int = 0
+    ignore: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """The numbers of one group, over the seeds that finished.
+
+    Attributes:
+        number: 1, 2, ...: names the group in tables and pictures.
+        label: What tells it from the other groups.
+        group: The runs.
+        returns: True return of the learner.
+        scores: Normalised score: 0 for random actions, 1 for the expert.
+        transfer: Transfer score, of `airl transfer`.
+        expert: Mean return of the expert; NaN if unknown.
+        random: Mean return of random actions; NaN if unknown.
+        steps: Median of the environment steps until `expert_share` of the expert was reached;
+            infinite if half of the seeds or more never did.
+        seconds: Likewise of the seconds of training.
+        reached: Seeds that got there.
+        asked: Seeds of which that can be said.
+    """
+
+    number: int
+    label: str
+    group: Group
+    returns: Summary
+    scores: Summary
+    transfer: Summary
+    expert: float
+    random: float
+    steps: float
+    seconds: float
+    reached: int
+    asked: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that the writers show.
+
+    Attributes:
+        rows: By environment, best first.
+        keys: Dotted keys of configs that tell the groups apart.
+        runs: All runs, in the order in which they were found.
+        failed_jobs: Jobs that failed before there was a run: directory and reason.
+        options: How it was made.
+    """
+
+    rows: Sequence[Row]
+    keys: Sequence[str]
+    runs: Sequence[RunRecord]
+    failed_jobs: Mapping[Path, str]
+    options: Options
+
+    @property
+    def panels(self) -> dict[tuple[str, str], list[Row]]:
+        """The rows by command and environment."""
+        panels: dict[tuple[str, str], list[Row]] = {}
+        for row in self.rows:
+            panels.setdefault(row.group.panel, []).append(row)
+        return panels
+
+    @property
+    def n_finished(self) -> int:
+        """Finished runs, repeats included."""
+        return sum(run.state == "finished" for run in self.runs)
+
+
+def make_report(found: Found, options: Options = Options()) -> Report:  # noqa: B008
+    """Reads runs and takes the statistics.
+
+    Args:
+        found: Of `find_runs`.
+        options: How.
+    """
+    runs = [read_run(path) for path in found.runs]
+    groups = group_runs(runs, options.ignore)
+    keys = telling_keys(groups)
+    labels = _labels(groups, keys)
+    rows = sorted((_row(*pair, options) for pair in zip(groups, labels, strict=True)), key=_rank)
+    numbered = [Row(**{**vars(row), "number": n}) for n, row in enumerate(rows, 1)]
+    return Report(numbered, keys, runs, found.failed_jobs, options)
+
+
+def _labels(groups: Sequence[Group], keys: Sequence[str]) -> list[str]:
+    """Names that tell each group from the others of its environment."""
+    labels = []
+    for group in groups:
+        beside = [other for other in groups if other.panel == group.panel]
+        differ = [k for k in keys if len({other.config.get(k) for other in beside}) > 1]
+        labels.append(label(group, differ))
+    return labels
+
+
+def _row(group: Group, name: str, options: Options) -> Row:
+    runs = group.counted
+
+    def over_seeds(what: str) -> Summary:
+        values = [run.number(what) for run in runs]
+        return summarise(values, n_resamples=options.n_resamples, seed=options.seed)
+
+    times = [run.curve.first_reached(run.level(options.expert_share)) for run in runs if run.curve]
+    steps, seconds = ([t[i] for t in times if not math.isnan(t[i])] for i in (0, 1))
+    return Row(
+        number=0,
+        label=name,
+        group=group,
+        returns=over_seeds("learner_return_mean"),
+        scores=over_seeds("normalized_score"),
+        transfer=over_seeds("transfer_score"),
+        expert=_mean([run.number("expert_return_mean") for run in runs]),
+        random=_mean([run.number("random_return_mean") for run in runs]),
+        steps=censored_median(steps),
+        seconds=censored_median(seconds),
+        reached=sum(map(math.isfinite, steps)),
+        asked=len(steps),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if math.isfinite(value)]
+    return sum(known) / len(known) if known else math.nan
+
+
+def _rank(row: Row) -> tuple[object, ...]:
+    """By environment; then the best score, the best return; groups without results come last."""
+    best = [-s.iqm if math.isfinite(s.iqm) else math.inf for s in (row.scores, row.returns)]
+    return row.group.env_id, row.group.command, *best, row.label
