@@ -30,8 +30,8 @@ smoke: $(STAMP) ## A complete, tiny run
 	$(BIN)/airl train experiment=smoke $(ARGS)
 
 lint: $(STAMP) ## Formatting, ruff and mypy
-	$(BIN)/ruff format --check airl_cli tests tools examples
-	$(BIN)/ruff check airl_cli tests tools examples
+	$(BIN)/ruff format --check airl_cli hydra_plugins tests tools examples
+	$(BIN)/ruff check airl_cli hydra_plugins tests tools examples
 	$(BIN)/mypy
 
 test: lint ## Lint, then the tests
@@ -41,8 +41,8 @@ coverage: $(STAMP) ## The tests once more, slower, with the share of lines that 
 	$(BIN)/pytest -n 2 --cov --cov-report=term $(ARGS)
 
 format: $(STAMP) ## Let ruff rewrite the sources
-	$(BIN)/ruff format airl_cli tests tools examples
-	$(BIN)/ruff check --fix airl_cli tests tools examples
+	$(BIN)/ruff format airl_cli hydra_plugins tests tools examples
+	$(BIN)/ruff check --fix airl_cli hydra_plugins tests tools examples
 
 docs: $(STAMP) ## Write docs/configuration/ anew from the comments of the configs
 	$(BIN)/python -m tools.config_pages

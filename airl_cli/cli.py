@@ -157,19 +157,29 @@ def _explained(error: Exception, command: str, flags: "argparse.Namespace") -> A
     from airl_cli.commands.job import UnexpectedError
     from airl_cli.commands.sweep import SweepFailures, sweep_error
     from airl_cli.config.hydra_errors import explain
+    from airl_cli.sweeps.extras import LauncherFailedError
 
-    if flags.multirun and SweepFailures.sweep_dir is not None:
+    ours = _airl_error(error)
+    launched = not isinstance(ours, LauncherFailedError)
+    if flags.multirun and launched and SweepFailures.sweep_dir is not None:
         failures = sweep_error(SweepFailures.sweep_dir)
         if failures is not None:
             return failures
-    if isinstance(error, AirlError):
-        return error
+    if ours is not None:
+        return ours
     explanation = explain(error, command, flags.overrides, flags.config_dir)
     if explanation is not None:
         return explanation
     return UnexpectedError(
         f"{type(error).__name__}: {error}", "HYDRA_FULL_ERROR=1 shows where it comes from."
     )
+
+
+def _airl_error(error: BaseException | None) -> AirlError | None:
+    """The error itself, or the one behind it: Hydra wraps what a launcher refuses."""
+    while error is not None and not isinstance(error, AirlError):
+        error = error.__cause__
+    return error
 
 
 def _parse_flags(command: str, arguments: list[str]) -> "argparse.Namespace":

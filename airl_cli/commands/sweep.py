@@ -21,21 +21,28 @@ FAILURES = "failures.jsonl"
 class SweepFailures(Callback):
     """Writes one line per failed job of a multirun into `<sweep directory>/failures.jsonl`.
 
-    A file, not a list: launchers may run the jobs in other processes and on other machines.
+    A file, not a list: launchers run the jobs in other processes and on other machines, and send
+    this object there. What is in the directory of the multirun is found whatever directory a job
+    has: that of a job may depend on its environment.
     """
 
     sweep_dir: ClassVar[Path | None] = None
+    """Of the multirun that this process started."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
 
     def on_multirun_start(self, config: "DictConfig", **kwargs: Any) -> None:
-        """Remembers the sweep directory of this process's multirun."""
-        SweepFailures.sweep_dir = Path(str(config.hydra.sweep.dir)).absolute()
+        """Remembers the sweep directory; what failed in an earlier multirun there is forgotten."""
+        self._folder = Path(str(config.hydra.sweep.dir)).absolute()
+        SweepFailures.sweep_dir = self._folder
+        (self._folder / FAILURES).unlink(missing_ok=True)
 
     def on_job_end(self, config: "DictConfig", job_return: "JobReturn", **kwargs: Any) -> None:
         """Records the job if it failed and belongs to a multirun."""
         from hydra.core.utils import JobStatus
-        from hydra.types import RunMode
 
-        if job_return.status is not JobStatus.FAILED or config.hydra.mode != RunMode.MULTIRUN:
+        if job_return.status is not JobStatus.FAILED or self._folder is None:
             return
         error = job_return._return_value
         log.error("job #%s failed: %s", config.hydra.job.num, getattr(error, "problem", error))
@@ -45,7 +52,8 @@ class SweepFailures(Callback):
             "problem": error.problem if isinstance(error, AirlError) else repr(error),
             "exit_code": getattr(error, "exit_code", 1),
         }
-        with (Path(str(config.hydra.sweep.dir)) / FAILURES).open("a", encoding="utf-8") as file:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / FAILURES).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
 

@@ -9,3 +9,14 @@ class ConsoleFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the console shows the record."""
         return record.exc_info is None and not getattr(record, "file_only", False)
+
+
+class ConsoleFormatter(logging.Formatter):
+    """A plain sentence, in a multirun with the job's number: jobs may speak at the same time.
+
+    Args:
+        job: The number; None if it is the only one.
+    """
+
+    def __init__(self, job: int | None = None) -> None:
+        super().__init__("%(message)s" if job is None else f"#{job} %(message)s")

@@ -1,0 +1,1 @@
+"""Many runs: on this machine's cores, on a cluster, and in search of the best settings."""

@@ -1,0 +1,34 @@
+"""Whose options count where two have the same name."""
+
+from pathlib import Path
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+from airl_cli.config.paths import conf_dir
+
+_GROUPS = (("hydra", "launcher"), ("hydra", "sweeper"), ("hydra", "sweeper", "sampler"))
+
+
+class OwnOptions(SearchPathPlugin):
+    """Lets `conf/hydra/launcher/joblib.yaml` take the place of the option that a plugin stores.
+
+    Hydra would check the one against the other. The programs of others are left alone.
+    """
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Removes stored options from the process where this package's configs are in use."""
+        folder = conf_dir()
+        if not any(_leads_to(entry.path, folder) for entry in search_path.get_path()):
+            return
+        for group in _GROUPS:
+            stored = ConfigStore.instance().repo
+            for name in group:
+                stored = stored.get(name, {})
+            for config in folder.joinpath(*group).glob("*.yaml"):
+                stored.pop(config.name, None)
+
+
+def _leads_to(path: str, folder: Path) -> bool:
+    return path.removeprefix("file://") == str(folder)
