@@ -15,9 +15,10 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.envs.registration import EnvSpec as GymSpec
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
+from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
+from airl_cli.envs.dummy import LeanDummyVecEnv
 from airl_cli.envs.episodes import RepeatableEpisodes
 from airl_cli.envs.registry import explained_construction, find_spec
 from airl_cli.envs.wrappers import cast_observations
@@ -125,7 +126,7 @@ class _Builder:
 def _vectorized(blueprint: _Blueprint, n_envs: int, parallel: bool) -> VecEnv:
     builders = [_Builder(blueprint, index, in_worker=parallel) for index in range(n_envs)]
     if not parallel:
-        return DummyVecEnv(list(builders))
+        return LeanDummyVecEnv(list(builders))
     # A worker that fails to build its environment only leaves a broken pipe behind; here the
     # error arrives as what it is.
     dataclasses.replace(blueprint, monitor_dir=None).build(0).close()

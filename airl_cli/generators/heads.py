@@ -38,8 +38,8 @@ class Head(Protocol):
         """Log-probabilities (batch,); remembers what `backward` needs."""
         ...
 
-    def entropies(self, outputs: th.Tensor) -> th.Tensor:
-        """Entropies (batch,), or one for all (1,), in nats; without gradients."""
+    def entropy(self) -> th.Tensor:
+        """Mean entropy in nats (scalar), where `log_prob` was asked for last."""
         ...
 
     def backward(self, grad: th.Tensor, ent_coef: float) -> th.Tensor:
@@ -85,9 +85,9 @@ class GaussianHead:
         self._z = (actions - outputs).mul_(self._precision)
         return self._z.square().sum(1).mul_(-0.5).sub_(self._constant)
 
-    def entropies(self, outputs: th.Tensor) -> th.Tensor:
-        """The same in every state (1,)."""
-        return self._constant.reshape(1) + 0.5 * len(self._log_std)
+    def entropy(self) -> th.Tensor:
+        """The same in every state."""
+        return self._constant + 0.5 * len(self._log_std)
 
     def backward(self, grad: th.Tensor, ent_coef: float) -> th.Tensor:
         """Of log N: z / std in the mean, z^2 - 1 in log std; the entropy grows with log std."""
@@ -121,17 +121,17 @@ class CategoricalHead:
     def log_prob(self, outputs: th.Tensor, actions: th.Tensor) -> th.Tensor:
         """See `Head`."""
         self._log_p = outputs.log_softmax(1)
+        self._p = self._log_p.exp()
         self._actions = actions
         return self._log_p.gather(1, actions).squeeze(1)
 
-    def entropies(self, outputs: th.Tensor) -> th.Tensor:
+    def entropy(self) -> th.Tensor:
         """See `Head`."""
-        log_p = outputs.log_softmax(-1)
-        return -(log_p.exp() * log_p).sum(-1)
+        return th.dot(self._p.view(-1), self._log_p.view(-1)).div_(-len(self._p))
 
     def backward(self, grad: th.Tensor, ent_coef: float) -> th.Tensor:
         """In the logits: of log p_a it is [a] - p, of the entropy - p (log p + entropy)."""
-        p, column = self._log_p.exp(), grad.unsqueeze(1)
+        p, column = self._p, grad.unsqueeze(1)
         slopes = (p * column).neg_().scatter_add_(1, self._actions, column)
         if ent_coef:
             surprise = self._log_p - (p * self._log_p).sum(1, keepdim=True)

@@ -118,7 +118,7 @@ class PPOUpdate:
         outputs = net.actor(features)
         values = net.critic(features).squeeze(1)
         log_prob = net.head.log_prob(outputs, actions)
-        self._entropies.append(net.head.entropies(outputs).mean())
+        self._entropies.append(net.head.entropy())
 
         th.sub(log_prob, old_log_prob, out=stats[_LOG_RATIO])
         ratio = th.exp(stats[_LOG_RATIO], out=stats[_RATIO])
@@ -129,8 +129,7 @@ class PPOUpdate:
         # Where the clipped term is the smaller one, it is constant: no gradient.
         of_log_prob = plain.mul_(plain <= clipped).mul_(-1 / len(returns))
 
-        of_values, error = self._value_gradient(values, old_values, returns)
-        stats[_ERROR].copy_(error)
+        of_values = self._value_gradient(values, old_values, returns, stats[_ERROR])
         if settings.target_kl is not None:
             kl = (stats[_RATIO] - 1 - stats[_LOG_RATIO]).mean().item()
             if kl > 1.5 * settings.target_kl:
@@ -140,17 +139,16 @@ class PPOUpdate:
         return True
 
     def _value_gradient(
-        self, values: th.Tensor, old_values: th.Tensor, returns: th.Tensor
-    ) -> tuple[th.Tensor, th.Tensor]:
-        """Gradient of the weighted value loss, and the errors; both (batch,)."""
+        self, values: th.Tensor, old_values: th.Tensor, returns: th.Tensor, error: th.Tensor
+    ) -> th.Tensor:
+        """Gradient of the weighted value loss (batch,); writes the errors into `error`."""
         clip = self._settings.clip_range_vf
         weight = 2 * self._settings.vf_coef / len(returns)
         if clip is None:
-            error = values - returns
-            return error * weight, error
+            return th.sub(values, returns, out=error) * weight
         change = values - old_values
-        error = old_values + change.clamp(-clip, clip) - returns
-        return error * weight * (change.abs() <= clip), error
+        th.sub(old_values + change.clamp(-clip, clip), returns, out=error)
+        return error * weight * (change.abs() <= clip)
 
     # -- what it tells -------------------------------------------------------------------------
 

@@ -86,7 +86,7 @@ class Phases:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         self._stack: list[str] = []
-        self._since = time.perf_counter()
+        self._since = time.process_time()
 
     def watch(self, owner: Any, method: str, phase: str) -> None:
         """Counts the time inside of `owner.method` for `phase`."""
@@ -103,7 +103,7 @@ class Phases:
         setattr(owner, method, timed)
 
     def _switch(self, phase: str | None) -> None:
-        now = time.perf_counter()
+        now = time.process_time()
         if self._stack:
             self.seconds[self._stack[-1]] += now - self._since
         if phase is None:
@@ -143,14 +143,14 @@ def main() -> None:
     steps = arguments.rounds * trainer.gen_train_timesteps
     trainer.train(trainer.gen_train_timesteps)  # first calls are slower
     phases = watch_phases(trainer)
-    started = time.perf_counter()
+    started = time.process_time()
     trainer.train(steps)
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     print(f"{arguments.env}, {arguments.generator}: {steps / seconds:,.0f} steps/s")
     for phase, spent in sorted(phases.seconds.items(), key=lambda item: -item[1]):
         print(f"  {phase:<28} {spent / seconds:6.1%} {1e6 * spent / steps:8.1f} us/step")
     if arguments.functions:
-        profiler = cProfile.Profile()
+        profiler = cProfile.Profile(time.process_time)
         profiler.runcall(trainer.train, steps)
         pstats.Stats(profiler).sort_stats("tottime").print_stats(arguments.functions)
 
