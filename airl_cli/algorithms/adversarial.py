@@ -29,6 +29,7 @@ from airl_cli.algorithms.samples import (
     TransitionMapping,
     demonstration_sampler,
 )
+from airl_cli.algorithms.schedule import Schedule
 from airl_cli.algorithms.state import (
     State,
     fitting,
@@ -83,6 +84,9 @@ class AdversarialTrainer(RoundTrainer):
         base_opt_kwargs: Optimiser settings of the base reward alone (`weight_decay`, `lr`, ...),
             so that the potential takes the blame for what only the generator visits.
         base_gradient_penalty: Weight of `gradient_penalty` on the base reward in the loss.
+        disc_lr_schedule: Factor of the discriminator's learning rates, of the share of the training
+            that remains. A rate that falls (Robbins & Monro 1951) lets the game settle where it
+            would swing on. None: 1.
         rng: Source of the sampling; None: seeded from torch's generator.
 
     Attributes:
@@ -118,6 +122,7 @@ class AdversarialTrainer(RoundTrainer):
         normalize_gen_reward: bool = False,
         base_opt_kwargs: Mapping[str, Any] | None = None,
         base_gradient_penalty: float = 0.0,
+        disc_lr_schedule: Schedule | None = None,
         rng: np.random.Generator | None = None,
     ) -> None:
         self.demo_batch_size = demo_batch_size
@@ -146,6 +151,8 @@ class AdversarialTrainer(RoundTrainer):
         self.set_demonstrations(demonstrations)
         groups = parameter_groups(self.reward_net, base_opt_kwargs)
         self.disc_opt = disc_opt_cls(groups, **(disc_opt_kwargs or {}))
+        self._disc_lrs = [group["lr"] for group in self.disc_opt.param_groups]
+        self._disc_lr_schedule = disc_lr_schedule
         self.base_gradient_penalty = base_gradient_penalty
         capacity = gen_replay_buffer_capacity
         self.gen_replay_buffer = GeneratorBuffer(
@@ -251,6 +258,7 @@ class AdversarialTrainer(RoundTrainer):
         """
         expert = self._disc_samples(expert_samples, self._demonstrations, "expert_samples")
         generated = self._disc_samples(gen_samples, self.gen_replay_buffer, "gen_samples")
+        self._schedule_disc_lrs()
         self.disc_opt.zero_grad()
         loss, logits = accumulate_gradients(
             self.reward_net,
@@ -311,6 +319,13 @@ class AdversarialTrainer(RoundTrainer):
     def _observe(self, rollout: Rollout, batch: TransitionBatch) -> None:
         super()._observe(rollout, batch)
         self.gen_replay_buffer.store(batch)
+
+    def _schedule_disc_lrs(self) -> None:
+        if self._disc_lr_schedule is None:
+            return
+        factor = self._disc_lr_schedule(self.gen_algo._current_progress_remaining)
+        for group, rate in zip(self.disc_opt.param_groups, self._disc_lrs, strict=True):
+            group["lr"] = rate * factor
 
     def _logits(self, batch: TransitionBatch) -> th.Tensor:
         log_prob = self.log_prob(batch)

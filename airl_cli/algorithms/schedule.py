@@ -40,6 +40,33 @@ class Annealed:
         return math.exp((1 - done) * math.log(self.start) + done * math.log(self.end))
 
 
+class Late:
+    """A factor that is 1 at first and falls linearly to `end` in the rest of the training.
+
+    A game of two players keeps swinging at a constant rate; at a falling one it settles.
+
+    Args:
+        after: Share of the training after which it begins to fall, in [0, 1).
+        end: The factor at the end, in [0, 1].
+
+    Raises:
+        InvalidValueError: A value out of range.
+    """
+
+    def __init__(self, after: float = 0.5, end: float = 0.0) -> None:
+        if not (0 <= after < 1 and 0 <= end <= 1):
+            raise InvalidValueError(
+                f"after={after}, end={end} describe no decay.",
+                "Give after in [0, 1) and end in [0, 1].",
+            )
+        self.after, self.end = after, end
+
+    def __call__(self, remaining: float) -> float:
+        """The factor where `remaining` (1 to 0) of the training is left."""
+        left = min(1.0, remaining / (1.0 - self.after))
+        return self.end + (1.0 - self.end) * left
+
+
 @contextmanager
 def overall_progress(algorithm: BaseAlgorithm, total_timesteps: int, start: int) -> Iterator[None]:
     """Measures the algorithm's progress against `total_timesteps`.

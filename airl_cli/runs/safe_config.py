@@ -22,7 +22,7 @@ from stable_baselines3.common.utils import ConstantSchedule, LinearSchedule
 from torch import nn, optim
 
 from airl_cli.algorithms.rounds import RoundTrainer
-from airl_cli.algorithms.schedule import Annealed
+from airl_cli.algorithms.schedule import Annealed, Late
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.runs.safe_values import check_values
@@ -49,6 +49,7 @@ _KINDS: tuple[tuple[type, tuple[str, ...]], ...] = (
     (gymnasium.Wrapper, ("gymnasium.wrappers", "seals", "airl_cli")),
     (RoundTrainer, ("airl_cli",)),
     (Annealed, ("airl_cli",)),
+    (Late, ("airl_cli",)),
     (EnvSpec, ("airl_cli",)),
     (ConstantSchedule, ("stable_baselines3",)),
     (LinearSchedule, ("stable_baselines3",)),

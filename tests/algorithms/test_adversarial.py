@@ -15,6 +15,7 @@ from airl_cli import AIRL, GAIL
 from airl_cli.algorithms.adversarial import AdversarialTrainer
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.recording import LearnedRewardVecEnv
+from airl_cli.algorithms.schedule import Late
 from airl_cli.errors import InvalidTypeError, InvalidValueError, NonFiniteError
 from airl_cli.rewards import BasicRewardNet, BasicShapedRewardNet, RunningNorm, ShapedRewardNet
 from support.line import Line, line_demonstrations, line_venv
@@ -129,6 +130,25 @@ def test_linear_schedules_run_over_the_whole_training(make_trainer) -> None:
     game.train(4 * 80, lambda _: rates.append(game.policy.optimizer.param_groups[0]["lr"]))
     assert rates == pytest.approx([0.75e-3, 0.5e-3, 0.25e-3, 0.0])
     assert "_update_current_progress_remaining" not in vars(game.gen_algo)
+
+
+def test_the_discriminators_rates_follow_their_schedule(make_trainer) -> None:
+    game = make_trainer(
+        disc_opt_kwargs={"lr": 1e-2},
+        base_opt_kwargs={"lr": 1e-3},
+        disc_lr_schedule=Late(after=0.5, end=0.2),
+    )
+    rates: list[list[float]] = []
+    game.train(4 * 80, lambda _: rates.append([g["lr"] for g in game.disc_opt.param_groups]))
+    factors = [1.0, 1.0, 0.6, 0.2]
+    assert [base for base, _ in rates] == pytest.approx([1e-3 * f for f in factors])
+    assert [rest for _, rest in rates] == pytest.approx([1e-2 * f for f in factors])
+
+
+@pytest.mark.parametrize("values", [{"after": 1.0}, {"after": -0.1}, {"end": 1.5}])
+def test_a_decay_that_is_none_is_refused(values: dict[str, float]) -> None:
+    with pytest.raises(InvalidValueError, match="describe no decay"):
+        Late(**values)
 
 
 def test_same_seed_same_weights(make_trainer) -> None:
