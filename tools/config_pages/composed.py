@@ -9,8 +9,21 @@ from pathlib import Path
 
 from tools.config_pages.source import ConfigFile, Key, read_configs
 
-# Of Hydra's own, and what options start from: nothing that a user would choose.
-INTERNAL = ("hydra/help", "hydra/hydra_logging", "hydra/job_logging", "trainer/base")
+LOGGING = ("hydra/help", "hydra/hydra_logging", "hydra/job_logging")
+"""Groups that say how Hydra speaks."""
+
+HYDRAS = {
+    "hydra/launcher": "where the jobs of a multirun (`-m`) run",
+    "hydra/sweeper": "what chooses the jobs of a multirun (`-m`)",
+    "hydra/sweeper/sampler": "how a search chooses its next trial",
+    "sweep": "a whole search: algorithm, ranges, number of trials",
+}
+"""What groups choose that no primary config mentions."""
+
+
+def is_internal(group: str) -> bool:
+    """Whether nobody would choose an option of the group."""
+    return group in LOGGING or group.endswith("/base")
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,7 @@ class Configs:
         """Options by group, without what nobody chooses."""
         found: dict[str, list[ConfigFile]] = {}
         for file in self.files:
-            if file.group and file.group not in INTERNAL:
+            if file.group and not is_internal(file.group):
                 found.setdefault(file.group, []).append(file)
         return found
 
@@ -61,23 +74,18 @@ class Configs:
 
         None is the file itself. Options that only the command line decides on are left out.
         """
-        entries = [(entry, option) for entry, option, _ in file.defaults]
-        if not any(entry == "_self_" for entry, _ in entries):
-            entries.append(("_self_", None))  # as Hydra does
-        for entry, option in entries:
-            if entry == "_self_":
+        entries = [entry for entry in file.defaults if not entry.overrides]
+        for entry in entries:
+            if entry.option == "_self_":
                 yield None, ""
                 continue
-            group, _, place = entry.partition("@")
-            if option is None:
-                group, _, option = group.rpartition("/")
-            absolute = group.startswith("/")
-            group = group.strip("/") if absolute else f"{file.group}/{group}".strip("/")
-            found = self._by_name.get((group, option or ""))
-            if found is None:
-                continue
-            own_place = "" if place == "_here_" or not absolute else group.replace("/", ".")
-            yield found, own_place if place in ("", "_here_") else place
+            group = f"{file.group}/{entry.group}" if entry.group[:1] != "/" else entry.group
+            found = self._by_name.get((group.strip("/"), entry.option))
+            if found is not None:
+                default = _within(found.package, file.package)
+                yield found, "" if entry.place == "_here_" else entry.place or default
+        if not any(entry.option == "_self_" for entry in entries):
+            yield None, ""  # as Hydra does
 
     def keys(self, file: ConfigFile) -> dict[str, Key]:
         """All keys of an option by path: later files set values, the last comment stays."""
@@ -96,13 +104,13 @@ class Configs:
         """Which commands let a group be chosen, and how; `airl train` first, if it does."""
         found: dict[str, list[Use]] = {}
         for file in sorted(self.primaries, key=lambda file: file.name != "train"):
-            for entry, option, comment in file.defaults:
-                group, _, place = entry.partition("@")
-                if option is None or group not in self.groups:
+            for entry in file.defaults:
+                if entry.overrides or entry.group not in self.groups:
                     continue
-                default = "" if option == "null" or "${" in option else option
-                place = place or group.replace("/", ".")
-                found.setdefault(group, []).append(Use(file.name, place, default, comment))
+                default = "" if entry.option == "null" or "${" in entry.option else entry.option
+                place = entry.place or entry.group.replace("/", ".")
+                use = Use(file.name, place, default, entry.comment)
+                found.setdefault(entry.group, []).append(use)
         return found
 
     @cached_property
@@ -130,3 +138,10 @@ class Configs:
         if key.comment or not file.is_overlay:
             return key.comment
         return self.explanations.get(f"{file.package}.{key.path}".strip("."), "")
+
+
+def _within(package: str, outer: str) -> str:
+    """A package as seen from another one that holds it."""
+    if package == outer:
+        return ""
+    return package.removeprefix(f"{outer}.") if outer else package

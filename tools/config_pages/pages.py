@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.config_pages.composed import Configs
+from tools.config_pages.composed import HYDRAS, Configs
 from tools.config_pages.markdown import code, escaped, table
 from tools.config_pages.source import ConfigFile, Key
 from tools.config_pages.targets import OWN, Argument, Target, describe
@@ -95,8 +95,9 @@ def _choices(configs: Configs, file: ConfigFile) -> Iterator[str]:
 
 def _group_page(configs: Configs, group: str) -> str:
     options = configs.groups[group]
-    rows = [[f"[`{o.name}`](#{o.name.lower()})", escaped(" ".join(o.header[:1]))] for o in options]
-    intro = [_about(configs, group).capitalize()] if _about(configs, group) else []
+    rows = [[f"[`{o.name}`](#{o.name.lower()})", escaped(o.sentence)] for o in options]
+    about = _about(configs, group).rstrip(".")
+    intro = [about[0].upper() + about[1:]] if about else []
     used = [
         f"`airl {use.command}`" + (f" (default `{use.default}`)" if use.default else "")
         for use in configs.uses.get(group, ())
@@ -117,6 +118,9 @@ def _option(configs: Configs, file: ConfigFile) -> Iterator[str]:
     if started:
         names = [f"`{s.group}/{s.name}`" + (f" at `{at}`" if at else "") for s, at in started]
         yield f"Starts from {', '.join(names)}."
+    chosen = [f"`{d.group.strip('/')}={d.option}`" for d in file.defaults if d.overrides]
+    if chosen:
+        yield f"Chooses {', '.join(chosen)}."
     elsewhere = tuple(f"{place}." for _, place in started if place)
     own = {key.path for key in file.keys}
     every = list(configs.keys(file).values())
@@ -193,7 +197,7 @@ def _purpose(file: ConfigFile) -> Iterator[str]:
 
 def _about(configs: Configs, group: str) -> str:
     comments = [use.comment for use in configs.uses.get(group, ()) if use.comment]
-    return comments[0] if comments else ""
+    return comments[0] if comments else HYDRAS.get(group, "")
 
 
 def _names(options: list[ConfigFile]) -> str:

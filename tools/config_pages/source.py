@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -34,6 +33,25 @@ class Key:
     def is_hydras(self) -> bool:
         """Whether it is one of `_target_`, `_partial_` and the like."""
         return self.name.startswith("_") and self.name.endswith("_")
+
+
+@dataclass(frozen=True)
+class Default:
+    """An entry of a defaults list.
+
+    Attributes:
+        group: Of the option, as written; empty where the list only says its name.
+        option: The option; `null` for none.
+        place: What stands behind an `@`.
+        comment: Behind it or in the lines above it.
+        overrides: Whether it changes a choice made elsewhere.
+    """
+
+    group: str
+    option: str
+    place: str
+    comment: str
+    overrides: bool
 
 
 @dataclass(frozen=True)
@@ -69,6 +87,11 @@ class ConfigFile:
                 found.append(line.lstrip("#").strip())
         return found
 
+    @property
+    def sentence(self) -> str:
+        """The first sentence of the header."""
+        return " ".join(self.header).partition(". ")[0].rstrip(".")
+
     @cached_property
     def package(self) -> str:
         """Dotted place of the keys in the composed config."""
@@ -90,8 +113,8 @@ class ConfigFile:
         return list(self._keys(root, "")) if isinstance(root, yaml.MappingNode) else []
 
     @cached_property
-    def defaults(self) -> list[tuple[str, str | None, str]]:
-        """The defaults list: entry without prefixes, option (None: in the entry), comment."""
+    def defaults(self) -> list[Default]:
+        """The defaults list."""
         root = yaml.compose("\n".join(self.lines), Loader=yaml.SafeLoader)
         pairs = root.value if isinstance(root, yaml.MappingNode) else []
         for key, value in pairs:
@@ -106,17 +129,17 @@ class ConfigFile:
             key.path.rpartition(".")[0]: key.value for key in self.keys if key.name == "_target_"
         }
 
-    def _default(self, node: yaml.Node) -> tuple[str, str | None, str]:
-        loaded: Any = node.value
-        option = None
+    def _default(self, node: yaml.Node) -> Default:
         first = last = node
         if isinstance(node, yaml.MappingNode):
             first, last = node.value[0]
-            loaded, option = first.value, last.value
-        entry = str(loaded)
-        for prefix in ("optional ", "override "):
-            entry = entry.removeprefix(prefix)
-        return entry, option, self._behind(last) or self._above(first)
+        words = str(first.value).split()
+        entry, _, place = words[-1].partition("@")
+        group, option = entry, str(last.value)
+        if first is last:
+            group, _, option = entry.rpartition("/")
+        comment = self._behind(last) or self._above(first)
+        return Default(group, option, place, comment, "override" in words[:-1])
 
     def _keys(self, node: yaml.MappingNode, prefix: str) -> Iterator[Key]:
         for key, value in node.value:
