@@ -19,6 +19,8 @@ MOST_CURVES = 24
 """Of a panel: more cannot be told apart, and every point makes the page larger."""
 
 MOST_PANELS = 24
+_CURVES = "those that have completed an episode, best scores first"
+_SCORES = "those with a score, best first"
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x")
 _INK, _GRID = "#1f2933", "#e4e7eb"
@@ -51,7 +53,7 @@ def learning_curves(report: Report) -> list[dict[str, Any]]:
             n_lines = sum(_text(row.label).count("<br>") + 1 for row, _ in curves)
             figure.update_layout(showlegend=True, height=410 + 19 * n_lines)
             figure.update_layout(margin={"b": 64 + 19 * n_lines})
-        figures.append(_entry(command, env_id, len(rows), len(curves), figure))
+        figures.append(_entry(command, env_id, len(rows), len(curves), _CURVES, figure))
     return figures
 
 
@@ -63,21 +65,23 @@ def scores(report: Report) -> list[dict[str, Any]]:
         if not known:
             continue
         names = [f"{row.number}  {_text(row.label)}" for row in known]
-        height = 100 + sum(24 + 16 * name.count("<br>") for name in names)
+        height = 100 + sum(28 + 16 * name.count("<br>") for name in names)
         figure = _figure("normalised score (0: random actions, 1: expert)", "", height)
         figure.add_trace(_seeds(known, names))
         figure.add_trace(_intervals(known, names))
         for level, dash in ((0, "dot"), (1, "dash")):
             figure.add_vline(level, line={"color": "#616e7c", "width": 1, "dash": dash})
         figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True)
-        figures.append(_entry(command, env_id, len(rows), len(known), figure))
+        figures.append(_entry(command, env_id, len(rows), len(known), _SCORES, figure))
     return figures
 
 
-def _entry(command: str, env_id: str, n: int, shown: int, figure: go.Figure) -> dict[str, Any]:
+def _entry(
+    command: str, env_id: str, n: int, shown: int, what: str, figure: go.Figure
+) -> dict[str, Any]:
     return {
         "title": env_id if command == "train" else f"{env_id} ({command})",
-        "note": f"The best {shown} of {n} groups are drawn." if shown < n else "",
+        "note": f"Drawn are {shown} of {n} groups: {what}." if shown < n else "",
         "figure": json.loads(figure.to_json()),
     }
 
@@ -195,7 +199,7 @@ def _figure(x: str, y: str, height: int) -> go.Figure:
             plot_bgcolor="white",
             xaxis={**axis, "title": {"text": x, "standoff": 12}},
             yaxis={**axis, "title": {"text": y, "standoff": 8}},
-            legend={"x": 0, "y": 0, "xref": "container", "yref": "container", "yanchor": "bottom"},
+            legend={"x": 0, "y": -0.19, "yanchor": "top", "itemsizing": "trace"},
             showlegend=False,
             hoverlabel={"align": "left", "bgcolor": "white", "font": {"color": _INK}},
             hovermode="closest",

@@ -82,7 +82,9 @@ def write_page(report: Report, path: Path, sources: Sequence[str]) -> None:
 
 def _cell(text: str, value: Value, numeric: bool) -> dict[str, Any]:
     """What a table shows, and what it sorts by: nothing, for what is not known."""
-    main, bracket, rest = text.partition(" [") if numeric else (text, "", "")
+    main, bracket, rest = text, "", ""
+    if numeric:
+        main, bracket, rest = text.partition(" [" if " [" in text else " (")
     key = repr(value) if isinstance(value, (int, float)) else value
     return {
         "text": main,

@@ -94,7 +94,7 @@ def summarise(values: Sequence[float], *, n_resamples: int = N_RESAMPLES, seed: 
     known = np.array([value for value in values if math.isfinite(value)], dtype=float)
     n = len(known)
     if n == 0:
-        return Summary(0, *[math.nan] * 5)
+        return Summary(0, math.nan, math.nan, math.nan, math.nan, math.nan)
     std = low = high = math.nan
     if n > 1:
         std = float(np.std(known, ddof=1))
