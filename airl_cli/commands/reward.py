@@ -10,7 +10,6 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from airl_cli.algorithms.gail import RewardFromDiscriminator
 from airl_cli.commands.evaluate import check_fits, part
 from airl_cli.commands.job import job_context, log, prepare_process, show
 from airl_cli.config.instantiation import instantiate
@@ -85,7 +84,7 @@ _ONLY_PEARSON = (
 
 def rewards_of_run(loaded: LoadedRun) -> dict[str, RewardNet]:
     """`reward_test`, and `reward_train` where that is another one; warns of what is no reward."""
-    if isinstance(loaded.reward_test, RewardFromDiscriminator):
+    if not loaded.recovers_reward:
         log.warning("%s is a GAIL run: its discriminator is not a reward", loaded.path)
     nets = {"reward_test": loaded.reward_test}
     if loaded.reward_train is not loaded.reward_test:

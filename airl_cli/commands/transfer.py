@@ -8,7 +8,7 @@ import numpy as np
 from omegaconf import DictConfig
 from stable_baselines3.common.vec_env import VecEnv
 
-from airl_cli.algorithms import GAIL, RewardTrainer
+from airl_cli.algorithms import RewardTrainer
 from airl_cli.commands.evaluate import check_fits
 from airl_cli.commands.job import job_context, prepare_process, show
 from airl_cli.config.instantiation import build, instantiate
@@ -73,7 +73,7 @@ def transfer(cfg: DictConfig) -> float:
 def _transfer_one(
     config: dict[str, Any], env: EnvSpec, source: LoadedRun, gail: LoadedRun | None, run: Run
 ) -> TransferEvaluation:
-    if source.config["trainer"]["_target_"].endswith(GAIL.__name__):
+    if not source.recovers_reward:
         run.log.warning("%s is a GAIL run: its discriminator is not a reward", source.path)
     seed, n_episodes = config["seed"], config["evaluation"]["n_episodes"]
     judged_on = derive_seed(seed, "evaluation")

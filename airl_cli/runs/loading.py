@@ -11,6 +11,7 @@ from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
 
 from airl_cli.algorithms import AdversarialTrainer
+from airl_cli.algorithms.gail import RewardFromDiscriminator
 from airl_cli.data.spaces import space_from_dict
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidValueError, NotFoundError
@@ -50,6 +51,11 @@ class LoadedRun:
     policy: BasePolicy
     reward_train: RewardNet
     reward_test: RewardNet
+
+    @property
+    def recovers_reward(self) -> bool:
+        """Whether `reward_test` is meant as a reward; the discriminator of GAIL is not."""
+        return not isinstance(self.reward_test, RewardFromDiscriminator)
 
     def env_spec(self, *, trusted: Sequence[str] = ()) -> EnvSpec:
         """The environment of the run; *making* it imports `env.import_module` of the config."""
