@@ -19,7 +19,7 @@ from airl_cli.algorithms.checks import check_minibatch_size, check_shapes, check
 from airl_cli.algorithms.discriminator import accumulate_gradients, discriminator_stats
 from airl_cli.algorithms.health import require_finite
 from airl_cli.algorithms.recording import Rollout
-from airl_cli.algorithms.regularization import gradient_penalty, parameter_groups
+from airl_cli.algorithms.regularization import gradient_penalty, make_optimizer, parameter_groups
 from airl_cli.algorithms.rounds import RoundTrainer
 from airl_cli.algorithms.samples import (
     ArraySampler,
@@ -150,7 +150,7 @@ class AdversarialTrainer(RoundTrainer):
             )
         self.set_demonstrations(demonstrations)
         groups = parameter_groups(self.reward_net, base_opt_kwargs)
-        self.disc_opt = disc_opt_cls(groups, **(disc_opt_kwargs or {}))
+        self.disc_opt = make_optimizer(disc_opt_cls, groups, disc_opt_kwargs or {})
         self._disc_lrs = [group["lr"] for group in self.disc_opt.param_groups]
         self._disc_lr_schedule = disc_lr_schedule
         self.base_gradient_penalty = base_gradient_penalty
@@ -218,6 +218,23 @@ class AdversarialTrainer(RoundTrainer):
         """
         del env_rewards
         return self.reward_train.predict(*(x.cpu().numpy() for x in batch))
+
+    def generator_reward(
+        self,
+        batch: TransitionBatch,
+        env_rewards: np.ndarray,
+        learned: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """`reward_train` as processed for training (n,), for on-policy generators.
+
+        Args:
+            batch: Transitions (n).
+            env_rewards: Of no concern here.
+            learned: `reward_train` as it is (n,): the same where no wrapper processes it.
+        """
+        if learned is not None and not self.reward_train.is_processed:
+            return learned
+        return self.replay_reward(batch, env_rewards)
 
     def replay_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
         """`reward_train` as processed for training (n,), for off-policy generators."""

@@ -87,14 +87,20 @@ class AIRL(AdversarialTrainer):
         """Log pi(a|s) (batch,) of the current policy, for the action that reached the env."""
         return self.generator.log_prob(batch)
 
-    def generator_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
+    def generator_reward(
+        self,
+        batch: TransitionBatch,
+        env_rewards: np.ndarray,
+        learned: np.ndarray | None = None,
+    ) -> np.ndarray:
         """`f(s, a, s') - w log pi(a|s)` (n,), for on-policy generators.
 
         Args:
             batch: The transitions (n).
             env_rewards: Of no concern here.
+            learned: `f` (n,), if it is known already.
         """
-        rewards = super().generator_reward(batch, env_rewards)
+        rewards = super().generator_reward(batch, env_rewards, learned)
         if self.log_prob_weight == 0:
             return rewards
         return rewards - self.log_prob_weight * self.log_prob(batch).cpu().numpy()

@@ -39,7 +39,8 @@ def accumulate_gradients(
     Returns:
         The mean cross-entropy, and the logits without gradients (2n,), the expert's in front.
     """
-    net.train()
+    if not net.training:
+        net.train()
     if norm_layers(net):
         with th.no_grad():
             for batch, _ in _minibatches(expert, generated, minibatch_size):

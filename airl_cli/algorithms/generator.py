@@ -26,6 +26,9 @@ from airl_cli.rewards.relabel import price_rollouts, price_samples, unprice
 Reward = Callable[[TransitionBatch, np.ndarray], np.ndarray]
 """From transitions (n) and what the environment paid for them (n,) to rewards (n,)."""
 
+RolloutReward = Callable[[Rollout, TransitionBatch], np.ndarray]
+"""From a rollout (steps, n_envs), given as transitions too, to rewards (steps * n_envs,)."""
+
 
 class Generator:
     """Trains an algorithm on a reward that is a function of transitions.
@@ -37,10 +40,12 @@ class Generator:
     Args:
         algorithm: Its environment is replaced; nothing else of it changes.
         venv: Environment to train in.
-        reward: Pays a complete on-policy rollout, and whoever steps `venv_train`.
+        rollout_reward: Pays a complete on-policy rollout.
+        reward: Pays whoever steps `venv_train`.
         replay_reward: Pays transitions drawn from a replay buffer. Separate from `reward`,
             because off-policy algorithms bring an entropy term of their own.
         observe: Told of every rollout before it is priced, and of what else was recorded.
+        observe_unpriced: Told, after `observe`, of what is not paid by `rollout_reward`.
         before_pricing: Called when an on-policy rollout is complete, after `observe`.
         scale: Applied to on-policy rewards as a whole.
         use_env_reward: Leave the environment's own reward in place.
@@ -55,18 +60,22 @@ class Generator:
         algorithm: BaseAlgorithm,
         venv: VecEnv,
         *,
+        rollout_reward: RolloutReward,
         reward: Reward,
         replay_reward: Reward,
         observe: Callable[[Rollout, TransitionBatch], None],
+        observe_unpriced: Callable[[Rollout, TransitionBatch], object] = lambda *_: None,
         before_pricing: Callable[[], None] = lambda: None,
         scale: RewardScale | None = None,
         use_env_reward: bool = False,
     ) -> None:
         self.algorithm = algorithm
         self.venv = venv
+        self._rollout_reward = rollout_reward
         self._reward = reward
         self._replay_reward = replay_reward
         self._observe = observe
+        self._observe_unpriced = observe_unpriced
         self._before_pricing = before_pricing
         self.scale = scale or RewardScale(enabled=False)
         self.venv_wrapped = RecordingVecEnv(venv)
@@ -108,12 +117,13 @@ class Generator:
                 raise
         require_finite("generator weight", self.algorithm.policy)
         if len(self.venv_wrapped):
-            self._take_rollout()
+            self._observe_unpriced(*self._take_rollout())
 
     def log_prob(self, batch: TransitionBatch) -> th.Tensor:
         """Log pi(a|s) (n,) of the current policy, for the actions that reached the env."""
         policy = self.algorithm.policy
-        policy.set_training_mode(False)
+        if policy.training:
+            policy.set_training_mode(False)
         batch = batch.to(self.algorithm.device)
         with th.no_grad():
             return action_log_prob(policy, batch.obs, batch.acts)
@@ -150,7 +160,7 @@ class Generator:
     def _price_rollout(self) -> np.ndarray:
         rollout, batch = self._take_rollout()
         self._before_pricing()
-        rewards = self._reward(batch, rollout.rewards.ravel()).reshape(rollout.shape)
+        rewards = self._rollout_reward(rollout, batch).reshape(rollout.shape)
         require_finite("learned reward", rewards)
         return self.scale(rewards)
 

@@ -29,6 +29,31 @@ def parameter_groups(net: RewardNet, base_kwargs: Mapping[str, Any] | None) -> l
     return groups + ([{"params": rest}] if rest else [])
 
 
+def make_optimizer(
+    cls: type[th.optim.Optimizer], groups: list[dict[str, Any]], kwargs: Mapping[str, Any]
+) -> th.optim.Optimizer:
+    """The optimiser, Adam in its fused form unless another one is asked for.
+
+    That is the same rule in one kernel: for nets of a few layers a third of the time.
+
+    Args:
+        cls: Its class, or what makes one.
+        groups: Of `parameter_groups`.
+        kwargs: Of the user; they win.
+    """
+    plain_adam = cls in (th.optim.Adam, th.optim.AdamW) or getattr(cls, "func", None) in (
+        th.optim.Adam,
+        th.optim.AdamW,
+    )
+    said = {*kwargs, *getattr(cls, "keywords", {}), *(key for group in groups for key in group)}
+    if plain_adam and said.isdisjoint(_ADAM_FORMS):
+        kwargs = {**kwargs, "fused": True}
+    return cls(groups, **kwargs)
+
+
+_ADAM_FORMS = frozenset(("fused", "foreach", "differentiable", "capturable"))
+
+
 def gradient_penalty(net: RewardNet, batch: TransitionBatch) -> th.Tensor:
     """Mean squared norm of the base reward's gradient in the transition (scalar).
 

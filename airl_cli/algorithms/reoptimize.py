@@ -86,14 +86,20 @@ class RewardTrainer(RoundTrainer):
             return env_rewards
         return self._given.predict(*(x.cpu().numpy() for x in batch))
 
-    def generator_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
+    def generator_reward(
+        self,
+        batch: TransitionBatch,
+        env_rewards: np.ndarray,
+        learned: np.ndarray | None = None,
+    ) -> np.ndarray:
         """`r(s, a, s') - tau log pi(a|s)` (n,), for on-policy generators.
 
         Args:
             batch: The transitions (n).
             env_rewards: What the environment paid for them (n,).
+            learned: Their learned reward (n,), if it is known already.
         """
-        rewards = self.learned_reward(batch, env_rewards)
+        rewards = super().generator_reward(batch, env_rewards, learned)
         tau = self.temperature
         if tau == 0.0:
             return rewards

@@ -71,9 +71,11 @@ class RoundTrainer(abc.ABC):
         self.generator = Generator(
             gen_algo,
             venv,
+            rollout_reward=self._rollout_reward,
             reward=self.generator_reward,
             replay_reward=self.replay_reward,
             observe=self._observe,
+            observe_unpriced=self._learned_reward_of,
             before_pricing=self._before_pricing,
             scale=RewardScale(normalize_gen_reward),
             use_env_reward=use_env_reward,
@@ -105,17 +107,23 @@ class RoundTrainer(abc.ABC):
         """Everything whose weights a round changes."""
         return {"generator": self.policy}
 
-    def generator_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
+    def generator_reward(
+        self,
+        batch: TransitionBatch,
+        env_rewards: np.ndarray,
+        learned: np.ndarray | None = None,
+    ) -> np.ndarray:
         """What an on-policy generator is paid for transitions, before scaling.
 
         Args:
             batch: The transitions (n).
             env_rewards: What the environment paid for them (n,).
+            learned: Their `learned_reward` (n,), if it is known already.
 
         Returns:
             Rewards (n,).
         """
-        return self.replay_reward(batch, env_rewards)
+        return self.learned_reward(batch, env_rewards) if learned is None else learned
 
     def replay_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
         """What an off-policy generator is paid for replayed transitions; arguments as above."""
@@ -262,15 +270,27 @@ class RoundTrainer(abc.ABC):
 
     def _observe(self, rollout: Rollout, batch: TransitionBatch) -> None:
         """Counts the episodes of a rollout (steps, n_envs), given as transitions too."""
-        learned = self.learned_reward(batch, rollout.rewards.ravel()).reshape(rollout.shape)
-        values = {"length": np.ones(rollout.shape), "true": rollout.rewards, "learned": learned}
-        for name, sums in self._sums.items():
-            self._finished[name] += sums.add(values[name], rollout.ends)
+        del batch
+        self._count("length", np.ones(rollout.shape), rollout)
+        self._count("true", rollout.rewards, rollout)
         check_fixed_horizon(
             self._finished["length"],
             allow_variable_horizon=self.allow_variable_horizon,
             what="the generator's episodes",
         )
+
+    def _rollout_reward(self, rollout: Rollout, batch: TransitionBatch) -> np.ndarray:
+        learned = self._learned_reward_of(rollout, batch)
+        return self.generator_reward(batch, rollout.rewards.ravel(), learned)
+
+    def _learned_reward_of(self, rollout: Rollout, batch: TransitionBatch) -> np.ndarray:
+        """`learned_reward` (n,), which is counted for `stats`."""
+        learned = self.learned_reward(batch, rollout.rewards.ravel())
+        self._count("learned", learned.reshape(rollout.shape), rollout)
+        return learned
+
+    def _count(self, name: str, values: np.ndarray, rollout: Rollout) -> None:
+        self._finished[name] += self._sums[name].add(values, rollout.ends)
 
     def _summarise(self, number: int, more: Mapping[str, float], seconds: float) -> None:
         rollout_stats = {

@@ -27,7 +27,7 @@ class LeanDummyVecEnv(DummyVecEnv):
         """Steps all copies, and starts those anew whose episodes have ended."""
         if self.keys != [None]:
             return super().step_wait()  # Dict and Tuple observations
-        observations, infos = self.buf_obs[None], []
+        observations, infos = self.buf_obs[None], []  # type: ignore[index]
         rewards, dones = np.zeros(self.num_envs, np.float32), np.zeros(self.num_envs, bool)
         for i, env in enumerate(self.envs):
             obs, rewards[i], terminated, truncated, info = env.step(self.actions[i])

@@ -75,21 +75,22 @@ class RewardNet(nn.Module, abc.ABC):
         on the net's device. Actions become zeros where the net does not look at them, so that
         such a net can be applied to any. Arguments are batches as in `forward`.
         """
+        device = self.device
         return (
-            self._encode(state, self.observation_space),
-            self._encode_action(action),
-            self._encode(next_state, self.observation_space),
-            th.as_tensor(done, device=self.device).to(th.float32),
+            self._encode(state, self.observation_space, device),
+            self._encode_action(action, device),
+            self._encode(next_state, self.observation_space, device),
+            th.as_tensor(done, device=device).to(th.float32),
         )
 
-    def _encode_action(self, action: ArrayOrTensor) -> th.Tensor:
+    def _encode_action(self, action: ArrayOrTensor, device: th.device) -> th.Tensor:
         if self.uses_action:
-            return self._encode(action, self.action_space)
+            return self._encode(action, self.action_space, device)
         size = get_flattened_obs_dim(self.action_space)  # it may be applied to other actions
-        return th.zeros(len(action), size, device=self.device)
+        return th.zeros(len(action), size, device=device)
 
-    def _encode(self, values: ArrayOrTensor, space: spaces.Space) -> th.Tensor:
-        tensor = th.as_tensor(values, device=self.device)
+    def _encode(self, values: ArrayOrTensor, space: spaces.Space, device: th.device) -> th.Tensor:
+        tensor = th.as_tensor(values, device=device)
         encoded = preprocess_obs(tensor, space, normalize_images=self.normalize_images)
         assert isinstance(encoded, th.Tensor)  # only Dict spaces give a dict
         return encoded.to(th.float32)
@@ -136,6 +137,11 @@ class RewardNet(nn.Module, abc.ABC):
         """
         del kwargs
         return self.predict(state, action, next_state, done)
+
+    @property
+    def is_processed(self) -> bool:
+        """Whether `predict_processed` is anything else than `predict`."""
+        return type(self).predict_processed is not RewardNet.predict_processed
 
     @property
     def device(self) -> th.device:

@@ -51,7 +51,6 @@ class BaseNorm(nn.Module, abc.ABC):
         var = (batch - mean).square_().sum(0).div_(n)
         return mean, var, n
 
-
     def _merge(self, mean: th.Tensor, var: th.Tensor, weight: float) -> None:
         """Mixes moments in, `weight` of them and the rest of those so far."""
         delta = mean - self.running_mean

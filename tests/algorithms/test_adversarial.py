@@ -17,7 +17,13 @@ from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.recording import LearnedRewardVecEnv
 from airl_cli.algorithms.schedule import Late
 from airl_cli.errors import InvalidTypeError, InvalidValueError, NonFiniteError
-from airl_cli.rewards import BasicRewardNet, BasicShapedRewardNet, RunningNorm, ShapedRewardNet
+from airl_cli.rewards import (
+    BasicRewardNet,
+    BasicShapedRewardNet,
+    NormalizedRewardNet,
+    RunningNorm,
+    ShapedRewardNet,
+)
 from support.line import Line, line_demonstrations, line_venv
 
 FLOATS = {
@@ -179,6 +185,43 @@ def test_generator_maximises_reward_minus_weighted_log_pi(make_trainer, weight, 
         game.generator_reward(batch, np.zeros(len(batch))), expected, rtol=1e-5
     )
     assert (weight == 0.0) == np.allclose(game.generator_reward(batch, np.zeros(len(batch))), plain)
+
+
+@pytest.mark.parametrize("before", [0, 2])
+@pytest.mark.parametrize("trainer", [AIRL, GAIL])
+def test_a_rollout_is_priced_once_for_the_log_and_the_generator(
+    make_trainer, trainer, before
+) -> None:
+    game = make_trainer(
+        trainer=trainer, n_disc_updates_before_pricing=before, n_disc_updates_per_round=1
+    )
+    priced: list[np.ndarray] = []
+    predict = game.reward_train.predict
+
+    def count(*transition: np.ndarray) -> np.ndarray:
+        priced.append(predict(*transition))
+        return priced[-1]
+
+    game.reward_train.predict = count
+    game.train(80)
+    assert [len(rewards) for rewards in priced] == [80]
+    episodes = priced[0].reshape(2, 10, 4).sum(axis=1)
+    assert game.stats["learned_return_mean"] == pytest.approx(episodes.mean(), rel=1e-4)
+
+
+def test_a_reward_whose_output_is_normalised_is_paid_normalised(make_trainer) -> None:
+    line = Line()
+    base = BasicRewardNet(line.observation_space, line.action_space)
+    net = NormalizedRewardNet(base, RunningNorm)
+    game = make_trainer(reward_net=net, log_prob_weight=0.0, n_disc_updates_per_round=0)
+    for _ in range(4):
+        game.train_gen()
+    batch = flat_rollout(game)
+    learned = game.learned_reward(batch, np.zeros(80))
+    expected = net.predict_processed(*(x.numpy() for x in batch), update_stats=False)
+    paid = game.generator_reward(batch, np.zeros(80), learned)
+    np.testing.assert_allclose(paid, expected)
+    assert not np.allclose(paid, learned, atol=0.05)
 
 
 @pytest.mark.parametrize("terminal_at", [np.inf, 1.0])
@@ -545,7 +588,7 @@ def test_nan_stops_with_round_and_quantity_and_keeps_the_last_good_weights(
         good[0].update(weights(game.policy))
         good[1].update(weights(game.reward_net))
         if quantity == "learned reward":
-            game.generator._reward = lambda batch, _: np.full(len(batch), np.nan)
+            game.generator._rollout_reward = lambda _, batch: np.full(len(batch), np.nan)
         elif quantity == "discriminator loss":
             game.logits_expert_is_high = lambda *_: game.reward_net(*_[:4]) * math.nan  # type: ignore[method-assign]
         else:

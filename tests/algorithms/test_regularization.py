@@ -1,9 +1,15 @@
+import functools
+
 import numpy as np
 import pytest
 import torch as th
 
 from airl_cli.algorithms.batch import TransitionBatch
-from airl_cli.algorithms.regularization import gradient_penalty, parameter_groups
+from airl_cli.algorithms.regularization import (
+    gradient_penalty,
+    make_optimizer,
+    parameter_groups,
+)
 from airl_cli.rewards import BasicRewardNet, BasicShapedRewardNet
 from support.line import Line
 
@@ -31,6 +37,18 @@ def test_base_settings_reach_the_base_alone() -> None:
 
 def test_an_unshaped_net_is_all_base() -> None:
     assert len(parameter_groups(line_net(BasicRewardNet), None)) == 1
+
+
+def test_adam_is_fused_unless_the_user_says_otherwise() -> None:
+    def made(cls, **kwargs) -> th.optim.Optimizer:
+        return make_optimizer(cls, parameter_groups(line_net(), None), kwargs)
+
+    adam = th.optim.Adam
+    for cls in (adam, th.optim.AdamW, functools.partial(adam, lr=0.1)):
+        assert made(cls).defaults["fused"] is True
+    assert made(adam, foreach=True).defaults["fused"] is None
+    assert made(functools.partial(adam, fused=False)).defaults["fused"] is False
+    assert isinstance(made(th.optim.SGD, lr=0.1), th.optim.SGD)
 
 
 def test_penalty_of_a_linear_reward_is_its_squared_slope() -> None:
