@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -31,6 +32,11 @@ TASKS = {
     "cartpole": {
         "train": ["env=cartpole_physics"],
         "target": ["env=cartpole_physics", "env.length=1.0", "env.force_mag=5.0"],
+        "coverage": ["coverage=mixture"],
+    },
+    "ant": {
+        "train": ["env=airl_ant"],
+        "target": ["env=disabled_ant"],
         "coverage": ["coverage=mixture"],
     },
 }
@@ -75,6 +81,7 @@ def one_seed(task: str, seed: int, root: Path) -> dict:
     airl("reward", f"run={root / f'state_only-{seed}'}", *spec["coverage"])
     row["reward"] = json.loads((root / f"state_only-{seed}" / "reward.json").read_text())
     row["seconds"] = time.perf_counter() - start
+    row["load_average"] = os.getloadavg()[1]
     return row
 
 
@@ -91,17 +98,18 @@ def table(task: str, rows: list[dict]) -> str:
     scores = {
         "transfer score, state only": [r["state_only"]["transfer_score"] for r in rows],
         "transfer score, state-action": [r["state_action"]["transfer_score"] for r in rows],
+        "Pearson correlation of g with the true reward": [r["reward"]["pearson"] for r in rows],
         "normalised score, state only": [r["state_only"]["normalized_score"] for r in rows],
         "normalised score, state-action": [r["state_action"]["normalized_score"] for r in rows],
     }
     out = [f"| {task}: true return in the target | mean | std | each seed |", "|---|---|---|---|"]
     for name, values in {**lines, **scores}.items():
-        form = "{:.3f}" if "score" in name else "{:.2f}"
+        form = "{:.2f}" if name.startswith("(") else "{:.3f}"
         each = ", ".join(form.format(value) for value in values)
         out.append(
             f"| {name} | {form.format(np.mean(values))} | {form.format(np.std(values))} | {each} |"
         )
-    seconds = ", ".join(f"{r['seconds']:.0f}" for r in rows)
+    seconds = ", ".join(f"{r['seconds']:.0f} (load {r['load_average']:.1f})" for r in rows)
     seeds = " ".join(str(r["seed"]) for r in rows)
     command = f"python benchmarks/transfer/run.py {task} --seeds {seeds}"
     return "\n".join([*out, "", f"Seconds per seed, all of it: {seconds}. Command: `{command}`", ""])
