@@ -112,7 +112,9 @@ def table(task: str, rows: list[dict]) -> str:
     seconds = ", ".join(f"{r['seconds']:.0f} (load {r['load_average']:.1f})" for r in rows)
     seeds = " ".join(str(r["seed"]) for r in rows)
     command = f"python benchmarks/transfer/run.py {task} --seeds {seeds}"
-    return "\n".join([*out, "", f"Seconds per seed, all of it: {seconds}. Command: `{command}`", ""])
+    return "\n".join(
+        [*out, "", f"Seconds per seed, all of it: {seconds}. Command: `{command}`", ""]
+    )
 
 
 def main() -> None:
