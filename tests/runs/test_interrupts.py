@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airl_cli.runs.interrupts import InterruptGuard, Terminated, exit_status
+from airl_cli.runs.interrupts import InterruptGuard, Requeued, Terminated, exit_status
 
 SIGNALS = [(signal.SIGINT, KeyboardInterrupt, 130), (signal.SIGTERM, Terminated, 143)]
 
@@ -59,6 +59,53 @@ def test_handlers_are_given_back() -> None:
     assert signal.getsignal(signal.SIGINT) != before[0]
     guard.remove()
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+@pytest.fixture
+def heard() -> Iterator[list[int]]:
+    """Signals that somebody else listens to: at USR2 they end the process, at TERM they do not."""
+    heard: list[int] = []
+
+    def listen(number: int, frame: object) -> None:
+        heard.append(number)
+        if number == signal.SIGUSR2:
+            raise SystemExit(144)
+
+    numbers = (signal.SIGTERM, signal.SIGUSR2)
+    before = {number: signal.signal(number, listen) for number in numbers}
+    yield heard
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_whoever_listened_before_decides_but_later(heard: list[int]) -> None:
+    guard = InterruptGuard()
+    guard.install()
+    try:
+        with guard.deferred(lambda: None):
+            send(signal.SIGTERM)
+            assert guard.pending
+            send(signal.SIGUSR2)  # Slurm sends both
+            assert heard == []
+            with pytest.raises(Requeued) as caught:
+                guard.give_way()
+            assert heard == [signal.SIGUSR2]
+            assert exit_status(caught.value) == 144
+    finally:
+        guard.remove()
+
+
+def test_a_signal_that_a_listener_lets_pass_ends_nothing(heard: list[int]) -> None:
+    guard = InterruptGuard()
+    guard.install()
+    try:
+        with guard.deferred(lambda: None):
+            send(signal.SIGTERM)
+            guard.give_way()
+            assert heard == [signal.SIGTERM]
+            assert not guard.pending
+    finally:
+        guard.remove()
 
 
 def test_other_exceptions_have_no_status() -> None:
