@@ -114,14 +114,16 @@ class StreamSampler:
 
 
 class GeneratorBuffer:
-    """The generator's newest transitions, oldest overwritten first.
+    """Transitions of the generator: the newest, or a sample of all it ever made.
 
     Args:
         capacity: How many transitions are kept.
         rng: Source of the draws.
+        reservoir: Once it is full, keep a uniform sample of everything that was ever stored
+            (Vitter 1985, algorithm R) instead of the newest.
     """
 
-    def __init__(self, capacity: int, rng: np.random.Generator) -> None:
+    def __init__(self, capacity: int, rng: np.random.Generator, *, reservoir: bool = False) -> None:
         if capacity < 1:
             raise InvalidValueError(
                 f"gen_replay_buffer_capacity={capacity} keeps nothing.",
@@ -129,25 +131,37 @@ class GeneratorBuffer:
             )
         self.capacity = capacity
         self.rng = rng
+        self.reservoir = reservoir
         self._stored: TransitionBatch | None = None
         self._size = 0
-        self._next = 0
+        self._n_seen = 0
 
     def __len__(self) -> int:
         return self._size
 
     def store(self, new: TransitionBatch) -> None:
-        """Takes transitions in; of more than `capacity` only the last ones."""
-        new = new.rows(slice(max(0, len(new) - self.capacity), None))
+        """Takes transitions in; of more than fit, those that are kept."""
         if self._stored is None:
             self._stored = TransitionBatch(
                 *(column.new_zeros((self.capacity, *column.shape[1:])) for column in new)
             )
-        index = (self._next + th.arange(len(new))) % self.capacity
+        places, rows = self._places(len(new))
         for column, values in zip(self._stored, new, strict=True):
-            column[index] = values.to(column.device)
-        self._next = int((self._next + len(new)) % self.capacity)
-        self._size = min(self.capacity, self._size + len(new))
+            column[places] = values[rows].to(column.device)
+        self._n_seen += len(new)
+        self._size = min(self.capacity, self._n_seen)
+
+    def _places(self, n: int) -> tuple[th.Tensor, th.Tensor]:
+        """Where which of the next `n` transitions go; every place once."""
+        number = self._n_seen + np.arange(n)
+        place = number % self.capacity
+        if self.reservoir:
+            late = number >= self.capacity
+            place[late] = self.rng.integers(0, number[late] + 1)
+        row = np.flatnonzero(place < self.capacity)
+        # Of several for one place the last stays, as if they had come one by one.
+        place, last = np.unique(place[row][::-1], return_index=True)
+        return th.as_tensor(place), th.as_tensor(row[::-1][last].copy())
 
     def sample(self, n: int) -> TransitionBatch:
         """`n` transitions, uniformly; with repetition only if fewer are there."""
@@ -157,12 +171,12 @@ class GeneratorBuffer:
         return self._stored.rows(th.as_tensor(index))
 
     def state_dict(self) -> dict[str, Any]:
-        """What is stored, and where the next transition goes."""
+        """What is stored, and of how many."""
         stored = None
         if self._stored is not None:
             names = TransitionBatch._fields
             stored = {n: c[: self._size] for n, c in zip(names, self._stored, strict=True)}
-        return {"stored": stored, "next": self._next}
+        return {"stored": stored, "n_seen": self._n_seen}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Puts it back.
@@ -170,14 +184,15 @@ class GeneratorBuffer:
         Raises:
             InvalidValueError: More than fits in here.
         """
-        self._stored, self._size, self._next = None, 0, 0
+        self._stored, self._size, self._n_seen = None, 0, 0
         if state["stored"] is None:
             return
         stored = TransitionBatch.of(state["stored"])
-        if len(stored) > self.capacity or not 0 <= state["next"] < self.capacity:
+        n_seen = int(state["n_seen"])
+        if len(stored) != min(n_seen, self.capacity):
             raise InvalidValueError(f"{len(stored)} generator samples, not {self.capacity}")
         self.store(stored)
-        self._next = int(state["next"])
+        self._n_seen = n_seen
 
 
 def demonstration_sampler(

@@ -107,6 +107,38 @@ def test_generator_buffer_keeps_the_newest() -> None:
     assert sorted(buffer.sample(4).acts.tolist()) == [16, 17, 18, 19]
 
 
+def test_a_reservoir_is_a_uniform_sample_of_all_there_was() -> None:
+    counts = np.zeros(40)
+    for seed in range(400):
+        buffer = GeneratorBuffer(8, np.random.default_rng(seed), reservoir=True)
+        for start in (0, 5, 20):
+            stop = {0: 5, 5: 20, 20: 40}[start]
+            buffer.store(batch_of(*range(start, stop)))
+        kept = buffer.sample(8).acts.long().tolist()
+        assert len(set(kept)) == 8
+        counts[kept] += 1
+    # Binomial(400, 8 / 40): mean 80, standard deviation 8.
+    assert counts.sum() == 3200
+    assert np.abs(counts - 80).max() < 4 * 8
+    assert np.abs(counts.reshape(8, 5).mean(1) - 80).max() < 12
+
+
+@pytest.mark.parametrize("reservoir", [False, True])
+def test_a_restored_generator_buffer_goes_on_as_if_nothing_had_happened(reservoir: bool) -> None:
+    def samples(interrupted: bool) -> list[float]:
+        rng = np.random.default_rng(3)
+        buffer = GeneratorBuffer(6, rng, reservoir=reservoir)
+        for start in range(0, 30, 5):
+            buffer.store(batch_of(*range(start, start + 5)))
+            if interrupted:
+                state = buffer.state_dict()
+                buffer = GeneratorBuffer(6, rng, reservoir=reservoir)
+                buffer.load_state_dict(state)
+        return buffer.sample(6).acts.tolist()
+
+    assert samples(interrupted=True) == samples(interrupted=False)
+
+
 def test_generator_buffer_repeats_only_when_it_must() -> None:
     buffer = GeneratorBuffer(10, np.random.default_rng(0))
     buffer.store(batch_of(1, 2))
