@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,20 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
 from airl_cli.algorithms.batch import TransitionBatch
-from airl_cli.algorithms.checks import check_minibatch_size, check_shapes, check_spaces
+from airl_cli.algorithms.checks import (
+    check_label_smoothing,
+    check_minibatch_size,
+    check_shapes,
+    check_spaces,
+)
 from airl_cli.algorithms.discriminator import accumulate_gradients, discriminator_stats
 from airl_cli.algorithms.health import require_finite
 from airl_cli.algorithms.recording import Rollout
-from airl_cli.algorithms.regularization import gradient_penalty, make_optimizer, parameter_groups
+from airl_cli.algorithms.regularization import (
+    GradientPenalties,
+    make_optimizer,
+    parameter_groups,
+)
 from airl_cli.algorithms.rounds import RoundTrainer
 from airl_cli.algorithms.samples import (
     ArraySampler,
@@ -69,6 +79,9 @@ class AdversarialTrainer(RoundTrainer):
             `n_envs` off-policy.
         gen_replay_buffer_capacity: Generator samples kept for the discriminator. None: those of
             the newest round.
+        gen_replay_reservoir: Keep a uniform sample of all the generator ever did instead of the
+            newest: the discriminator answers the average of all policies (fictitious play, Brown
+            1951), which keeps the two from swinging about the equilibrium.
         custom_logger: Where to record; None makes one in `log_dir`.
         init_tensorboard: Write a TensorBoard summary of every discriminator update.
         init_tensorboard_graph: With `init_tensorboard`: write the reward net's graph, too.
@@ -83,7 +96,14 @@ class AdversarialTrainer(RoundTrainer):
             their own.
         base_opt_kwargs: Optimiser settings of the base reward alone (`weight_decay`, `lr`, ...),
             so that the potential takes the blame for what only the generator visits.
-        base_gradient_penalty: Weight of `gradient_penalty` on the base reward in the loss.
+        base_gradient_penalty: Weight of the squared gradient of the base reward in the loss.
+        r1_penalty: Weight of the squared gradient of the whole net on the expert's samples
+            (Mescheder, Geiger & Nowozin 2018).
+        gradient_penalty: Weight of the squared distance of the whole net's gradient from norm 1,
+            between the expert's and the generator's samples (Gulrajani et al. 2017).
+        label_smoothing: The expert's label is 1 minus this (one-sided; Salimans et al. 2016,
+            section 3.4): the logit stays bounded where only the expert ever is. It shifts what
+            the reward converges to.
         disc_lr_schedule: Factor of the discriminator's learning rates, of the share of the training
             that remains. A rate that falls (Robbins & Monro 1951) lets the game settle where it
             would swing on. None: 1.
@@ -113,6 +133,7 @@ class AdversarialTrainer(RoundTrainer):
         disc_opt_kwargs: Mapping[str, Any] | None = None,
         gen_train_timesteps: int | None = None,
         gen_replay_buffer_capacity: int | None = None,
+        gen_replay_reservoir: bool = False,
         custom_logger: Logger | None = None,
         init_tensorboard: bool = False,
         init_tensorboard_graph: bool = False,
@@ -122,6 +143,9 @@ class AdversarialTrainer(RoundTrainer):
         normalize_gen_reward: bool = False,
         base_opt_kwargs: Mapping[str, Any] | None = None,
         base_gradient_penalty: float = 0.0,
+        r1_penalty: float = 0.0,
+        gradient_penalty: float = 0.0,
+        label_smoothing: float = 0.0,
         disc_lr_schedule: Schedule | None = None,
         rng: np.random.Generator | None = None,
     ) -> None:
@@ -153,10 +177,15 @@ class AdversarialTrainer(RoundTrainer):
         self.disc_opt = make_optimizer(disc_opt_cls, groups, disc_opt_kwargs or {})
         self._disc_lrs = [group["lr"] for group in self.disc_opt.param_groups]
         self._disc_lr_schedule = disc_lr_schedule
-        self.base_gradient_penalty = base_gradient_penalty
+        self._penalties = GradientPenalties(
+            base=base_gradient_penalty, r1=r1_penalty, interpolated=gradient_penalty, rng=self.rng
+        )
+        self.label_smoothing = check_label_smoothing(label_smoothing)
         capacity = gen_replay_buffer_capacity
         self.gen_replay_buffer = GeneratorBuffer(
-            self.gen_train_timesteps if capacity is None else capacity, self.rng
+            self.gen_train_timesteps if capacity is None else capacity,
+            self.rng,
+            reservoir=gen_replay_reservoir,
         )
         self.n_disc_updates = 0
         self._disc_stats: dict[str, float] = {}  # of the newest update
@@ -283,7 +312,8 @@ class AdversarialTrainer(RoundTrainer):
             expert,
             generated,
             self.demo_minibatch_size,
-            self._penalty if self.base_gradient_penalty > 0 else None,
+            partial(self._penalties, self.reward_net) if self._penalties else None,
+            label_smoothing=self.label_smoothing,
         )
         require_finite("discriminator loss", loss)
         self.disc_opt.step()
@@ -347,9 +377,6 @@ class AdversarialTrainer(RoundTrainer):
     def _logits(self, batch: TransitionBatch) -> th.Tensor:
         log_prob = self.log_prob(batch)
         return self.logits_expert_is_high(*self.reward_net.preprocess(*batch), log_prob)
-
-    def _penalty(self, batch: TransitionBatch) -> th.Tensor:
-        return self.base_gradient_penalty * gradient_penalty(self.reward_net, batch)
 
     def _disc_samples(
         self, given: TransitionMapping | None, source: Sampler, name: str

@@ -31,6 +31,20 @@ def check_minibatch_size(batch_size: int, minibatch_size: int | None) -> int:
     return size
 
 
+def check_label_smoothing(smoothing: float) -> float:
+    """The smoothing to use.
+
+    Raises:
+        InvalidValueError: Outside of [0, 0.5): from there on the expert counts as the generator.
+    """
+    if not 0 <= smoothing < 0.5:
+        raise InvalidValueError(
+            f"label_smoothing={smoothing} leaves no difference between expert and generator.",
+            "Give 0 to less than 0.5, for example 0.1.",
+        )
+    return smoothing
+
+
 def check_spaces(venv: VecEnv, reward_net: RewardNet) -> None:
     """Refuses spaces that cannot be handled, and a reward net made for another environment.
 

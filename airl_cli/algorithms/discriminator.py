@@ -9,7 +9,12 @@ import torch.nn.functional as F
 
 from airl_cli.algorithms.batch import TransitionBatch, concatenate
 from airl_cli.rewards.base import RewardNet
-from airl_cli.rewards.layers import frozen_statistics, norm_layers
+from airl_cli.rewards.layers import (
+    frozen_spectral_norms,
+    frozen_statistics,
+    iterate_spectral_norms,
+    norm_layers,
+)
 
 Logits = Callable[[TransitionBatch], th.Tensor]
 
@@ -21,12 +26,14 @@ def accumulate_gradients(
     generated: TransitionBatch,
     minibatch_size: int,
     penalty: Callable[[TransitionBatch], th.Tensor] | None = None,
+    label_smoothing: float = 0.0,
 ) -> tuple[float, th.Tensor]:
     """Adds the gradient of the batch's mean loss to the net's parameters.
 
     The loss is the binary cross-entropy of telling expert (1) from generator (0): Fu, Luo &
     Levine 2018, section 4. Normalisation statistics take the whole batch in first and then stand
-    still, so that minibatches sum to the gradient of the full batch.
+    still, and so do estimates of spectral norms after one iteration, so that minibatches sum to
+    the gradient of the full batch.
 
     Args:
         net: Whose parameters are trained.
@@ -34,21 +41,26 @@ def accumulate_gradients(
         expert: Demonstrated transitions.
         generated: As many of the generator's.
         minibatch_size: How many of each are in memory at a time.
-        penalty: From a batch to a scalar that is added to the loss, a mean over the batch.
+        penalty: From a batch, the expert's half in front, to a scalar that is added to the loss, a
+            mean over the batch.
+        label_smoothing: The expert's label is 1 minus this.
 
     Returns:
         The mean cross-entropy, and the logits without gradients (2n,), the expert's in front.
     """
     if not net.training:
         net.train()
+    iterate_spectral_norms(net)
     if norm_layers(net):
-        with th.no_grad():
-            for batch, _ in _minibatches(expert, generated, minibatch_size):
+        with th.no_grad(), frozen_spectral_norms(net):
+            for batch in _minibatches(expert, generated, minibatch_size):
                 net(*net.preprocess(*batch))
     loss, logits_expert, logits_generated = 0.0, [], []
-    with frozen_statistics(net):
-        for batch, labels in _minibatches(expert, generated, minibatch_size):
+    with frozen_statistics(net), frozen_spectral_norms(net):
+        for batch in _minibatches(expert, generated, minibatch_size):
             logits = logits_of(batch)
+            labels = th.zeros_like(logits)
+            labels[: len(batch) // 2] = 1.0 - label_smoothing
             part = F.binary_cross_entropy_with_logits(logits, labels, reduction="sum")
             part = part / (2 * len(expert))
             loss += part.item()
@@ -63,13 +75,11 @@ def accumulate_gradients(
 
 def _minibatches(
     expert: TransitionBatch, generated: TransitionBatch, size: int
-) -> Iterator[tuple[TransitionBatch, th.Tensor]]:
+) -> Iterator[TransitionBatch]:
+    """Expert and generator samples, half of each, the expert's in front."""
     for start in range(0, len(expert), size):
         rows = slice(start, start + size)
-        batch = concatenate(expert.rows(rows), generated.rows(rows))
-        labels = th.zeros(len(batch), device=batch.dones.device)
-        labels[: len(batch) // 2] = 1.0
-        yield batch, labels
+        yield concatenate(expert.rows(rows), generated.rows(rows))
 
 
 def discriminator_stats(loss: float, logits: th.Tensor) -> dict[str, float]:

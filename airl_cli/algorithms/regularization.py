@@ -1,4 +1,4 @@
-"""Holding the base reward back, so that the potential explains what it can.
+"""Holding the discriminator back, and the base reward in it.
 
 What only the generator ever visited can be told from the demonstrations by `g` or by `h`. A base
 reward that takes the blame there keeps it under other dynamics, where the way may lead through.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch as th
 
 from airl_cli.algorithms.batch import TransitionBatch
@@ -54,6 +55,43 @@ def make_optimizer(
 _ADAM_FORMS = frozenset(("fused", "foreach", "differentiable", "capturable"))
 
 
+class GradientPenalties:
+    """Squared gradients of the reward in its inputs, as terms of the discriminator's loss.
+
+    The discriminator's logit is the reward net's output, in AIRL minus log pi, which is no function
+    of what is trained here.
+
+    Args:
+        base: Weight of `gradient_penalty` on the base reward alone, on the samples of both sides.
+        r1: Weight of `r1_penalty`.
+        interpolated: Weight of `interpolated_penalty`.
+        rng: Source of the places of interpolation.
+    """
+
+    def __init__(
+        self, *, base: float, r1: float, interpolated: float, rng: np.random.Generator
+    ) -> None:
+        self.base, self.r1, self.interpolated, self._rng = base, r1, interpolated, rng
+
+    def __bool__(self) -> bool:
+        return self.base > 0 or self.r1 > 0 or self.interpolated > 0
+
+    def __call__(self, net: RewardNet, batch: TransitionBatch) -> th.Tensor:
+        """The weighted sum (scalar) for a batch (2n) with the expert's half in front."""
+        n = len(batch) // 2
+        expert, generated = batch.rows(slice(0, n)), batch.rows(slice(n, None))
+        total = th.zeros((), device=net.device)
+        if self.base > 0:
+            total = total + self.base * gradient_penalty(net, batch)
+        if self.r1 > 0:
+            total = total + self.r1 * r1_penalty(net, expert)
+        if self.interpolated > 0:
+            mix = self._rng.random(n, dtype=np.float32)
+            penalty = interpolated_penalty(net, expert, generated, th.as_tensor(mix))
+            total = total + self.interpolated * penalty
+        return total
+
+
 def gradient_penalty(net: RewardNet, batch: TransitionBatch) -> th.Tensor:
     """Mean squared norm of the base reward's gradient in the transition (scalar).
 
@@ -64,9 +102,49 @@ def gradient_penalty(net: RewardNet, batch: TransitionBatch) -> th.Tensor:
         batch: Where to measure (n).
     """
     base = unwrapped(net)
-    state, action, next_state, done = base.preprocess(*batch)
+    return _squared_slopes(base, *base.preprocess(*batch)).mean()
+
+
+def r1_penalty(net: RewardNet, expert: TransitionBatch) -> th.Tensor:
+    """Half the mean squared norm of the gradient on the expert's side (scalar).
+
+    Mescheder, Geiger & Nowozin 2018, equation 9: the discriminator is not rewarded for slopes at
+    the data, which makes the game converge near its equilibrium.
+
+    Args:
+        net: The whole reward net, shaping included.
+        expert: Demonstrated transitions (n).
+    """
+    return 0.5 * _squared_slopes(net, *net.preprocess(*expert)).mean()
+
+
+def interpolated_penalty(
+    net: RewardNet, expert: TransitionBatch, generated: TransitionBatch, mix: th.Tensor
+) -> th.Tensor:
+    """Mean squared distance of the gradient's norm from 1, between the two sides (scalar).
+
+    Gulrajani et al. 2017, equation 3. What is interpolated is what the net takes: of discrete
+    spaces the one-hot vectors.
+
+    Args:
+        net: The whole reward net, shaping included.
+        expert: Demonstrated transitions (n).
+        generated: As many of the generator's.
+        mix: Share of the expert in each pair (n,), in [0, 1].
+    """
+    mix = mix.to(net.device)
+    pairs = zip(net.preprocess(*expert), net.preprocess(*generated), strict=True)
+    between = [th.lerp(b, a, mix.view(-1, *[1] * (a.ndim - 1))) for a, b in pairs]
+    norms = (_squared_slopes(net, *between) + 1e-12).sqrt()
+    return (norms - 1).square().mean()
+
+
+def _squared_slopes(
+    net: RewardNet, state: th.Tensor, action: th.Tensor, next_state: th.Tensor, done: th.Tensor
+) -> th.Tensor:
+    """Squared norms (n,) of the output's gradient in (s, a, s'), which can be differentiated."""
     inputs = [x.detach().clone().requires_grad_() for x in (state, action, next_state)]
-    reward = base(*inputs, done).sum()
+    reward = net(*inputs, done).sum()
     gradients = th.autograd.grad(reward, inputs, create_graph=True, allow_unused=True)
     used = [gradient.flatten(1) for gradient in gradients if gradient is not None]
-    return th.cat(used, dim=1).square().sum(dim=1).mean()
+    return th.cat(used, dim=1).square().sum(dim=1)

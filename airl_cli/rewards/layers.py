@@ -9,6 +9,9 @@ from collections.abc import Iterable, Iterator
 
 import torch as th
 from torch import nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import _SpectralNorm
+from torch.nn.utils.parametrizations import spectral_norm as spectral_normalized
 
 
 class BaseNorm(nn.Module, abc.ABC):
@@ -134,6 +137,33 @@ def evaluating(module: nn.Module) -> Iterator[None]:
         module.train(training)
 
 
+def spectral_norms(module: nn.Module) -> list[nn.Module]:
+    """What divides weights inside `module` by their largest singular value."""
+    return [part for part in module.modules() if isinstance(part, _SpectralNorm)]
+
+
+def iterate_spectral_norms(module: nn.Module) -> None:
+    """Takes the estimates of largest singular values one step further (power iteration)."""
+    for layer in module.modules():
+        if parametrize.is_parametrized(layer, "weight"):
+            with th.no_grad():
+                _ = layer.weight  # computed anew whenever it is looked at
+
+
+@contextlib.contextmanager
+def frozen_spectral_norms(module: nn.Module) -> Iterator[None]:
+    """Keeps the estimates of largest singular values as they are; gradients still flow."""
+    norms = spectral_norms(module)
+    before = [norm.training for norm in norms]
+    for norm in norms:
+        norm.eval()
+    try:
+        yield
+    finally:
+        for norm, training in zip(norms, before, strict=True):
+            norm.train(training)
+
+
 class SqueezeLayer(nn.Module):
     """(batch, 1) to (batch,)."""
 
@@ -152,6 +182,7 @@ def build_mlp(
     squeeze_output: bool = False,
     flatten_input: bool = False,
     normalize_input_layer: type[nn.Module] | None = None,
+    spectral_norm: bool = False,
 ) -> nn.Sequential:
     """A multilayer perceptron.
 
@@ -166,6 +197,8 @@ def build_mlp(
         flatten_input: Flatten everything behind the batch axis first.
         normalize_input_layer: Class of a layer in front that is built with `in_size`, for
             example `RunningNorm`.
+        spectral_norm: Divide the weights of every layer by their largest singular value, so that
+            none of them is steeper than 1 (Miyato et al. 2018, section 2.1).
 
     Returns:
         A module from (batch, in_size) to (batch, out_size), or (batch,) when squeezed.
@@ -180,14 +213,15 @@ def build_mlp(
         layers[f"{prefix}flatten"] = nn.Flatten()
     if normalize_input_layer is not None:
         layers[f"{prefix}normalize_input"] = normalize_input_layer(in_size)
+    limited = spectral_normalized if spectral_norm else _as_it_is
     width = in_size
     for i, size in enumerate(hid_sizes):
-        layers[f"{prefix}dense{i}"] = nn.Linear(width, size)
+        layers[f"{prefix}dense{i}"] = limited(nn.Linear(width, size))
         layers[f"{prefix}act{i}"] = activation()
         if dropout_prob > 0:
             layers[f"{prefix}dropout{i}"] = nn.Dropout(dropout_prob)
         width = size
-    layers[f"{prefix}dense_final"] = nn.Linear(width, out_size)
+    layers[f"{prefix}dense_final"] = limited(nn.Linear(width, out_size))
     if squeeze_output:
         layers[f"{prefix}squeeze"] = SqueezeLayer()
     return nn.Sequential(layers)
@@ -204,6 +238,7 @@ def build_cnn(
     padding: int | str = "same",
     dropout_prob: float = 0.0,
     squeeze_output: bool = False,
+    spectral_norm: bool = False,
 ) -> nn.Sequential:
     """Convolutions, an average over the picture, and a linear layer.
 
@@ -219,6 +254,8 @@ def build_cnn(
             torch does not offer together.
         dropout_prob: Probability of dropping a unit in training; 0 adds no layer.
         squeeze_output: Return (batch,) instead of (batch, 1); needs `out_size` 1.
+        spectral_norm: As in `build_mlp`; of a convolution it is the kernel as a matrix with one
+            row per output channel.
 
     Returns:
         A module from (batch, in_channels, height, width) to (batch, out_size), or (batch,).
@@ -231,19 +268,25 @@ def build_cnn(
     if stride > 1 and padding == "same":
         padding = 0
     layers: OrderedDict[str, nn.Module] = OrderedDict()
+    limited = spectral_normalized if spectral_norm else _as_it_is
     channels = in_channels
     for i, hidden in enumerate(hid_channels):
-        layers[f"{prefix}conv{i}"] = nn.Conv2d(channels, hidden, kernel_size, stride, padding)
+        convolution = nn.Conv2d(channels, hidden, kernel_size, stride, padding)
+        layers[f"{prefix}conv{i}"] = limited(convolution)
         layers[f"{prefix}act{i}"] = activation()
         if dropout_prob > 0:
             layers[f"{prefix}dropout{i}"] = nn.Dropout(dropout_prob)
         channels = hidden
     layers[f"{prefix}avg_pool"] = nn.AdaptiveAvgPool2d(1)
     layers[f"{prefix}flatten"] = nn.Flatten()
-    layers[f"{prefix}dense_final"] = nn.Linear(channels, out_size)
+    layers[f"{prefix}dense_final"] = limited(nn.Linear(channels, out_size))
     if squeeze_output:
         layers[f"{prefix}squeeze"] = SqueezeLayer()
     return nn.Sequential(layers)
+
+
+def _as_it_is(layer: nn.Module) -> nn.Module:
+    return layer
 
 
 def _check_squeeze(squeeze_output: bool, out_size: int) -> None:

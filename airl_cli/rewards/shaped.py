@@ -99,6 +99,7 @@ class CnnShapedRewardNet(ShapedRewardNet):
         potential_hid_channels: Hidden channels of the potential.
         discount_factor: The generator's discount.
         hwc_format: Pictures are (height, width, channels).
+        spectral_norm: Of both nets, see `build_cnn`.
         **kwargs: For `CnnRewardNet`.
     """
 
@@ -111,6 +112,7 @@ class CnnShapedRewardNet(ShapedRewardNet):
         potential_hid_channels: Iterable[int] = (32, 32),
         discount_factor: float = 0.99,
         hwc_format: bool = True,
+        spectral_norm: bool = False,
         **kwargs: Any,
     ) -> None:
         base = CnnRewardNet(
@@ -118,9 +120,13 @@ class CnnShapedRewardNet(ShapedRewardNet):
             action_space,
             hid_channels=reward_hid_channels,
             hwc_format=hwc_format,
+            spectral_norm=spectral_norm,
             **kwargs,
         )
         potential = BasicPotentialCNN(
-            observation_space, potential_hid_channels, hwc_format=hwc_format
+            observation_space,
+            potential_hid_channels,
+            hwc_format=hwc_format,
+            spectral_norm=spectral_norm,
         )
         super().__init__(base, potential, discount_factor)

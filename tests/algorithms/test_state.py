@@ -12,16 +12,29 @@ import torch as th
 from stable_baselines3 import A2C, PPO, SAC
 
 from airl_cli.algorithms import GAIL
+from airl_cli.algorithms.schedule import Annealed
 from airl_cli.data import rollout
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidValueError
 from airl_cli.generators import FastPPO
+from airl_cli.rewards import EMANorm
 from airl_cli.seeding import global_rng_state, load_global_rng_state
 
 KINDS = {
     "PPO": (PPO, {"normalize_gen_reward": True, "gen_replay_buffer_capacity": 250}),
     "FastPPO": (FastPPO, {"normalize_gen_reward": True, "n_disc_updates_before_pricing": 1}),
     "A2C": (A2C, {}),
+    "held back": (
+        PPO,
+        {
+            "net": {"spectral_norm": True, "normalize_input_layer": EMANorm},
+            "gradient_penalty": 1.0,
+            "r1_penalty": 0.1,
+            "label_smoothing": 0.1,
+            "demo_minibatch_size": 16,
+            "disc_lr_schedule": Annealed(1.0, 0.1),
+        },
+    ),
     "SAC": (SAC, {"gen": {"learning_starts": 50, "buffer_size": 150}, "gen_train_timesteps": 40}),
     "GAIL": (PPO, {"trainer": GAIL, "n_disc_updates_before_pricing": 1}),
     "SAC, frugal": (

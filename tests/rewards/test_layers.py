@@ -8,7 +8,9 @@ from airl_cli.rewards.layers import (
     build_cnn,
     build_mlp,
     evaluating,
+    frozen_spectral_norms,
     frozen_statistics,
+    iterate_spectral_norms,
 )
 
 
@@ -108,6 +110,50 @@ def test_mlp_has_the_layers_it_was_asked_for() -> None:
         "g_dense_final",
     ]
     assert mlp(th.zeros(3, 2, 3)).shape == (3, 2)
+
+
+def layer_norms(net: th.nn.Module) -> list[float]:
+    weights = [m.weight.flatten(1) for m in net.modules() if hasattr(m, "parametrizations")]
+    return [th.linalg.matrix_norm(weight, ord=2).item() for weight in weights]
+
+
+@pytest.mark.parametrize("build", [build_mlp, build_cnn])
+def test_spectral_normalisation_keeps_every_layer_at_slope_one(build) -> None:
+    net = build(3, [8, 8], spectral_norm=True)
+    optimizer = th.optim.SGD(net.parameters(), lr=1.0)
+    x = th.randn(16, 3) if build is build_mlp else th.randn(16, 3, 6, 6)
+    for _ in range(30):  # pulled towards infinity
+        iterate_spectral_norms(net)
+        optimizer.zero_grad()
+        (-net(x).mean()).backward()
+        optimizer.step()
+    for _ in range(30):
+        iterate_spectral_norms(net)
+    net.eval()
+    assert layer_norms(net) == pytest.approx([1.0] * 3, abs=2e-2)
+    assert max(p.abs().max().item() for p in net.parameters() if p.ndim > 1) > 1.5
+
+
+def test_a_spectrally_normalised_mlp_is_nowhere_steeper_than_one() -> None:
+    net = build_mlp(3, [16, 16], spectral_norm=True, squeeze_output=True)
+    for _ in range(50):
+        iterate_spectral_norms(net)
+    net.eval()
+    a, b = th.randn(500, 3) * 3, th.randn(500, 3) * 3
+    with th.no_grad():
+        assert ((net(a) - net(b)).abs() <= 1.01 * (a - b).norm(dim=1)).all()
+
+
+def test_estimates_of_spectral_norms_stand_still_when_evaluating_or_frozen() -> None:
+    net = build_mlp(3, [4], spectral_norm=True)
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    with evaluating(net):
+        net(th.randn(5, 3))
+    with frozen_spectral_norms(net):
+        net(th.randn(5, 3)).sum().backward()
+    assert all(th.equal(before[name], tensor) for name, tensor in net.state_dict().items())
+    iterate_spectral_norms(net)
+    assert not all(th.equal(before[name], tensor) for name, tensor in net.state_dict().items())
 
 
 def test_squeezed_mlp_gives_one_number_per_row() -> None:
