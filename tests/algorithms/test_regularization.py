@@ -16,7 +16,7 @@ from airl_cli.algorithms.regularization import (
     r1_penalty,
 )
 from airl_cli.errors import InvalidValueError
-from airl_cli.rewards import BasicRewardNet, BasicShapedRewardNet, EMANorm
+from airl_cli.rewards import BasicRewardNet, BasicShapedRewardNet, RunningNorm
 from support.line import Line
 
 
@@ -132,20 +132,16 @@ def test_the_expert_is_as_certain_as_its_label(smoothing: float) -> None:
             return self.mlp[-2].bias.expand(len(state))
 
     net, logits = line_net(OneNumber, hid_sizes=()), []
+
+    def logits_of(both: TransitionBatch) -> th.Tensor:
+        # The generator's logits are far below and flat: only the expert pulls.
+        n = len(both) // 2
+        return th.cat([net(*net.preprocess(*both))[:n], th.full((n,), -99.0)])
+
     for logit in (1.0, math.log(9.0), 4.0):
         net.zero_grad()
         nn.init.constant_(net.mlp[0].bias, logit)
-        # The generator's logits are far below and flat: only the expert pulls.
-        accumulate_gradients(
-            net,
-            lambda b: th.cat(
-                [net(*net.preprocess(*b))[: len(b) // 2], th.full((len(b) // 2,), -99.0)]
-            ),
-            batch(),
-            batch(),
-            20,
-            label_smoothing=smoothing,
-        )
+        accumulate_gradients(net, logits_of, batch(), batch(), 20, label_smoothing=smoothing)
         logits.append(net.mlp[0].bias.grad.item())
     if smoothing:
         assert logits[0] < 0 < logits[2] and logits[1] == pytest.approx(0.0, abs=1e-6)
@@ -163,7 +159,10 @@ def test_labels_that_say_nothing_are_refused(make_trainer, smoothing: float) -> 
     "settings",
     [
         {"gradient_penalty": 1.0, "r1_penalty": 0.5, "base_gradient_penalty": 0.1},
-        {"net": {"spectral_norm": True, "normalize_input_layer": EMANorm}, "label_smoothing": 0.2},
+        {
+            "net": {"spectral_norm": True, "normalize_input_layer": RunningNorm},
+            "label_smoothing": 0.2,
+        },
     ],
 )
 def test_minibatches_of_a_held_back_discriminator_equal_the_full_batch(
