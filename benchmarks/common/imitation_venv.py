@@ -8,9 +8,9 @@ from pathlib import Path
 
 VERSION = "1.0.1"
 DEFAULT = Path("outputs/benchmarks/imitation-venv")
-# torch as airl-cli has it, so that only the libraries differ.
-REQUIREMENTS = (f"imitation=={VERSION}", "mujoco<3")
-CONSTRAINTS = ("torch==2.13.0", "setuptools<81")
+# torch and MuJoCo as airl-cli has them, so that only the libraries differ.
+REQUIREMENTS = (f"imitation=={VERSION}", "mujoco==4.0.0", "imageio")
+CONSTRAINTS = ("torch==2.13.0",)
 
 
 def python_of(folder: Path = DEFAULT) -> Path:
@@ -24,8 +24,7 @@ def python_of(folder: Path = DEFAULT) -> Path:
     constraints = folder / "constraints.txt"
     constraints.write_text("\n".join(CONSTRAINTS) + "\n")
     subprocess.run(
-        [str(python), "-m", "pip", "install", "--quiet", "-c", str(constraints), *REQUIREMENTS]
-        + ["setuptools"],
+        [str(python), "-m", "pip", "install", "--quiet", "-c", str(constraints), *REQUIREMENTS],
         check=True,
     )
     subprocess.run([str(python), "-c", "import imitation, seals"], check=True)
