@@ -78,7 +78,8 @@ class AdversarialTrainer(RoundTrainer):
         gen_train_timesteps: Environment steps per round. None: `n_envs * n_steps` on-policy,
             `n_envs` off-policy.
         gen_replay_buffer_capacity: Generator samples kept for the discriminator. None: those of
-            the newest round.
+            the newest round, and of off-policy generators, whose rounds may be a few steps, a
+            batch at least.
         gen_replay_reservoir: Keep a uniform sample of all the generator ever did instead of the
             newest: the discriminator answers the average of all policies (fictitious play, Brown
             1951), which keeps the two from swinging about the equilibrium.
@@ -182,6 +183,8 @@ class AdversarialTrainer(RoundTrainer):
         )
         self.label_smoothing = check_label_smoothing(label_smoothing)
         capacity = gen_replay_buffer_capacity
+        if capacity is None and not self.generator.is_on_policy:
+            capacity = max(self.gen_train_timesteps, demo_batch_size)
         self.gen_replay_buffer = GeneratorBuffer(
             self.gen_train_timesteps if capacity is None else capacity,
             self.rng,

@@ -33,6 +33,8 @@ ALGORITHM = {
     "train_freq": at_least(1),
     "gradient_steps": Range(lambda value: value == -1 or value > 0, "1 or more, or -1"),
     "target_update_interval": at_least(1),
+    "top_quantiles_to_drop_per_net": at_least(0),
+    "policy_delay": at_least(1),
     "policy_kwargs.net_arch": at_least(1),
     "n_steps": at_least(1),
     "batch_size": at_least(1),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch as th
 from gymnasium import spaces
-from sb3_contrib import TRPO
+from sb3_contrib import TQC, TRPO, CrossQ
 from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.utils import LinearSchedule
@@ -26,6 +26,7 @@ from airl_cli.rewards import (
 )
 from support.line import Line, line_demonstrations, line_venv
 
+OFF_POLICY = (SAC, TQC, CrossQ)
 FLOATS = {
     "disc_loss",
     "disc_acc",
@@ -50,18 +51,19 @@ def same(a: dict[str, th.Tensor], b: dict[str, th.Tensor]) -> bool:
 # -- rounds ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("algorithm", [PPO, A2C, TRPO, SAC])
+@pytest.mark.parametrize("algorithm", [PPO, A2C, TRPO, SAC, TQC, CrossQ])
 @pytest.mark.parametrize("trainer", [AIRL, GAIL])
 def test_every_generator_trains_with_every_algorithm(make_trainer, algorithm, trainer) -> None:
     gen: dict[str, Any] = {"batch_size": 40} if algorithm is TRPO else {}
     if algorithm is TRPO:
         gen["n_steps"] = 20
-    if algorithm is SAC:
-        gen = {"learning_starts": 8, "buffer_size": 500}
+    if algorithm in OFF_POLICY:
+        nets = {"policy_kwargs": {"net_arch": [16]}}
+        gen = {"learning_starts": 8, "buffer_size": 500, "batch_size": 16, **nets}
     game = make_trainer(algorithm, trainer=trainer, gen=gen)
     before = weights(game.policy), weights(game.reward_net)
     seen: list[int] = []
-    game.train(2 * game.gen_train_timesteps if algorithm is not SAC else 40, seen.append)
+    game.train(40 if algorithm in OFF_POLICY else 2 * game.gen_train_timesteps, seen.append)
     assert seen == list(range(len(seen))) and len(seen) >= 2
     assert not same(before[0], weights(game.policy))
     assert not same(before[1], weights(game.reward_net))
@@ -314,8 +316,11 @@ def test_deviation_of_a_clipped_gaussian_does_not_run_away(make_trainer) -> None
     assert 0.3 < game.policy.log_std.exp().item() < 2.5
 
 
-def test_off_policy_generators_are_paid_the_plain_reward_at_sampling_time(make_trainer) -> None:
-    game = make_trainer(SAC, gen={"learning_starts": 100, "buffer_size": 100})
+@pytest.mark.parametrize("algorithm", OFF_POLICY)
+def test_off_policy_generators_are_paid_the_plain_reward_at_sampling_time(
+    make_trainer, algorithm
+) -> None:
+    game = make_trainer(algorithm, gen={"learning_starts": 100, "buffer_size": 100})
     game.train_gen(40)
     samples = game.gen_algo.replay_buffer.sample(16)
     expected = game.reward_train.predict_th(
@@ -332,6 +337,21 @@ def test_off_policy_generators_are_paid_the_plain_reward_at_sampling_time(make_t
         changed.observations, changed.actions, changed.next_observations, changed.dones.flatten()
     )
     th.testing.assert_close(changed.rewards.flatten(), expected)
+
+
+def test_the_discriminator_of_an_off_policy_generator_sees_its_newest_transitions(
+    make_trainer,
+) -> None:
+    game = make_trainer(SAC, gen={"learning_starts": 1000, "buffer_size": 1000})
+    game.train(10 * 4)
+    assert len(game.gen_replay_buffer) == 32  # a batch of the newest 40
+    buffer = game.gen_algo.replay_buffer
+    newest = {tuple(row) for row in buffer.observations[2:10].reshape(-1, 2).tolist()}
+    seen = game.gen_replay_buffer.sample(32).obs.tolist()
+    assert {tuple(row) for row in seen} == newest
+    few = make_trainer(SAC, gen={"buffer_size": 1000}, gen_replay_buffer_capacity=8)
+    few.train(10 * 4)
+    assert len(few.gen_replay_buffer) == 8
 
 
 def test_off_policy_pricing_unscales_actions() -> None:

@@ -127,7 +127,7 @@ def test_image_policies_are_fed_channels_first() -> None:
     th.testing.assert_close(got, expected)
 
 
-@pytest.mark.parametrize("algorithm", [PPO, A2C, TRPO, SAC])
+@pytest.mark.parametrize("algorithm", [PPO, A2C, TRPO, SAC, TQC, CrossQ])
 def test_usable_generators_are_accepted(algorithm: type) -> None:
     check_has_log_prob(algorithm("MlpPolicy", line_venv(), device="cpu"))
 

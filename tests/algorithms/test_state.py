@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch as th
+from sb3_contrib import TQC, CrossQ
 from stable_baselines3 import A2C, PPO, SAC
 
 from airl_cli.algorithms import GAIL
@@ -20,6 +21,12 @@ from airl_cli.generators import FastPPO
 from airl_cli.rewards import EMANorm
 from airl_cli.seeding import global_rng_state, load_global_rng_state
 
+OFF_POLICY = {
+    "learning_starts": 50,
+    "buffer_size": 150,
+    "batch_size": 32,
+    "policy_kwargs": {"net_arch": [16]},
+}
 KINDS = {
     "PPO": (PPO, {"normalize_gen_reward": True, "gen_replay_buffer_capacity": 250}),
     "FastPPO": (FastPPO, {"normalize_gen_reward": True, "n_disc_updates_before_pricing": 1}),
@@ -36,6 +43,8 @@ KINDS = {
         },
     ),
     "SAC": (SAC, {"gen": {"learning_starts": 50, "buffer_size": 150}, "gen_train_timesteps": 40}),
+    "TQC": (TQC, {"gen": OFF_POLICY, "gen_train_timesteps": 40}),
+    "CrossQ": (CrossQ, {"gen": OFF_POLICY, "gen_train_timesteps": 40}),
     "GAIL": (PPO, {"trainer": GAIL, "n_disc_updates_before_pricing": 1}),
     "SAC, frugal": (
         SAC,
