@@ -31,7 +31,7 @@ def learning_curves(report: Report) -> list[dict[str, Any]]:
     """A figure for each environment: `title`, `note` and Plotly's `figure`."""
     figures = []
     for (command, env_id), rows in list(report.panels.items())[:MOST_PANELS]:
-        curves = [(row, curve) for row, curve in drawn(rows, MOST_CURVES) if curve is not None]
+        curves = drawn(report, rows, MOST_CURVES)
         if not curves:
             continue
         figure = _figure("environment steps", "true return per episode", 400)
@@ -91,8 +91,11 @@ def _add_curve(figure: go.Figure, n: int, row: Row, curve: GroupCurve) -> None:
     seeds = "1 seed" if curve.n_seeds == 1 else f"{curve.n_seeds} seeds"
     seeds += "" if curve.finished else ", unfinished"
     steps = _rounded(curve.steps)
+    ends, interval = None, ""
     if curve.n_seeds > 1:
         low, high = _rounded(curve.low), _rounded(curve.high)
+        ends = list(zip(low, high, strict=True))
+        interval = "<br>95 % interval [%{customdata[0]:,.4~g}, %{customdata[1]:,.4~g}]"
         figure.add_trace(
             go.Scatter(
                 x=steps + steps[::-1],
@@ -110,7 +113,7 @@ def _add_curve(figure: go.Figure, n: int, row: Row, curve: GroupCurve) -> None:
         go.Scatter(
             x=steps,
             y=_rounded(curve.middle),
-            customdata=_intervals_of_points(curve),
+            customdata=ends,
             name=f"{name} ({seeds})",
             legendgroup=str(n),
             mode="lines+markers",
@@ -124,17 +127,10 @@ def _add_curve(figure: go.Figure, n: int, row: Row, curve: GroupCurve) -> None:
             },
             hovertemplate=(
                 f"<b>{name}</b><br>%{{x:,.0f}} steps<br>IQM of the return %{{y:,.4~g}}"
-                f"%{{customdata}}<br>{seeds}<extra></extra>"
+                f"{interval}<br>{seeds}<extra></extra>"
             ),
         )
     )
-
-
-def _intervals_of_points(curve: GroupCurve) -> list[str]:
-    if curve.n_seeds == 1:
-        return [""] * len(curve.steps)
-    ends = zip(curve.low, curve.high, strict=True)
-    return [f"<br>95 % interval [{low:,.4g}, {high:,.4g}]" for low, high in ends]
 
 
 def _seeds(rows: list[Row], names: list[str]) -> go.Scatter:

@@ -147,6 +147,9 @@ def notes(report: Report) -> list[str]:
     n_repeats = sum(len(row.group.repeats) for row in report.rows)
     if n_repeats:
         lines.append(f"Not counted: {n_repeats} runs whose seed was run again later.")
+    counted = [run for row in report.rows for run in row.group.counted]
+    if not all(run.has_scale for run in counted):
+        lines.append("Runs whose expert is unknown, or no better than random, have no score.")
     return lines
 
 

@@ -133,22 +133,13 @@ def _runs(report: Report, folder: Path) -> list[dict[str, Any]]:
             if run.path in repeats
             else run.reason,
             "cells": [
-                _cell(return_text(value), value, True)
-                if name == "return"
-                else _cell(score_text(value), value, True)
-                for name, value in (("return", _return(run)), ("score", _score(run)))
+                _cell(return_text(returns), returns, True),
+                _cell(score_text(run.score), run.score, True),
             ],
         }
         for run in report.runs
+        for returns in [run.number("learner_return_mean")]
     ]
-
-
-def _return(run: RunRecord) -> float:
-    return run.number("learner_return_mean")
-
-
-def _score(run: RunRecord) -> float:
-    return run.number("normalized_score")
 
 
 def _links(run: RunRecord, folder: Path) -> list[tuple[str, str]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from airl_cli.files import atomic_write
-from airl_cli.reporting.report.curves import GroupCurve, group_curve
+from airl_cli.reporting.report.curves import GroupCurve
 from airl_cli.reporting.report.rows import Report, Row
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def learning_curves(report: Report, path: str | Path) -> bool:
     """
     panels = {}
     for (command, env_id), rows in list(report.panels.items())[:MOST_PANELS]:
-        curves = [(row, curve) for row, curve in drawn(rows, MOST_CURVES) if curve is not None]
+        curves = drawn(report, rows, MOST_CURVES)
         if curves:
             title = env_id if command == "train" else f"{env_id} ({command})"
             panels[title] = curves, len(rows)
@@ -61,9 +62,11 @@ def learning_curves(report: Report, path: str | Path) -> bool:
     return True
 
 
-def drawn(rows: Sequence[Row], most: int) -> list[tuple[Row, GroupCurve | None]]:
-    """The rows that a picture has room for, with their curves; rows come best first."""
-    return [(row, group_curve(row.group)) for row in rows[:most]]
+def drawn(report: Report, rows: Sequence[Row], most: int) -> list[tuple[Row, GroupCurve]]:
+    """The rows that a picture has room for and that have a curve; rows come best first."""
+    pairs = ((row, report.curve(row)) for row in rows)
+    known = ((row, curve) for row, curve in pairs if curve is not None)
+    return list(islice(known, most))
 
 
 def reference_levels(rows: Sequence[Row]) -> dict[str, float]:
@@ -91,7 +94,7 @@ def _draw_panel(ax: Axes, curves: Sequence[tuple[Row, GroupCurve]], title: str) 
             markersize=4,
             markevery=(n / 80, 0.1) if len(curve.steps) > 12 else None,
             markerfacecolor="white",
-            label=_plain(f"{_cut(row.label, 60)} ({seeds}{state})"),
+            label=_plain(f"{row.number}  {_cut(row.label, 60)} ({seeds}{state})"),
         )
         if curve.n_seeds > 1:
             ax.fill_between(

@@ -79,10 +79,20 @@ class RunRecord:
         """A number of `result.json`; NaN if there is none."""
         return self.numbers.get(name, math.nan)
 
+    @property
+    def has_scale(self) -> bool:
+        """Whether the expert is better than random actions: scores mean nothing otherwise."""
+        return self.number("expert_return_mean") > self.number("random_return_mean")
+
+    @property
+    def score(self) -> float:
+        """The normalised score; NaN if there is none that means something."""
+        return self.number("normalized_score") if self.has_scale else math.nan
+
     def level(self, share: float) -> float:
-        """The true return at a normalised score; NaN if expert or random policy are unknown."""
+        """The true return at a normalised score; NaN without a scale."""
         random, expert = self.number("random_return_mean"), self.number("expert_return_mean")
-        return random + share * (expert - random) if expert > random else math.nan
+        return random + share * (expert - random) if self.has_scale else math.nan
 
 
 def read_run(path: Path) -> RunRecord:

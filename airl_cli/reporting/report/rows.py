@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from airl_cli.reporting.report.curves import GroupCurve, group_curve
 from airl_cli.reporting.report.differences import label, telling_keys
 from airl_cli.reporting.report.find import Found
 from airl_cli.reporting.report.groups import Group, group_runs
@@ -82,6 +83,13 @@ class Report:
     runs: Sequence[RunRecord]
     failed_jobs: Mapping[Path, str]
     options: Options
+    _curves: dict[int, GroupCurve | None] = field(default_factory=dict, repr=False, compare=False)
+
+    def curve(self, row: Row) -> GroupCurve | None:
+        """The learning curve of a row's group, computed when it is first asked for."""
+        if row.number not in self._curves:
+            self._curves[row.number] = group_curve(row.group, seed=self.options.seed)
+        return self._curves[row.number]
 
     @property
     def panels(self) -> dict[tuple[str, str], list[Row]]:
@@ -126,8 +134,7 @@ def _labels(groups: Sequence[Group], keys: Sequence[str]) -> list[str]:
 def _row(group: Group, name: str, options: Options) -> Row:
     runs = group.counted
 
-    def over_seeds(what: str) -> Summary:
-        values = [run.number(what) for run in runs]
+    def over_seeds(values: Sequence[float]) -> Summary:
         return summarise(values, n_resamples=options.n_resamples, seed=options.seed)
 
     times = [run.curve.first_reached(run.level(options.expert_share)) for run in runs if run.curve]
@@ -136,9 +143,9 @@ def _row(group: Group, name: str, options: Options) -> Row:
         number=0,
         label=name,
         group=group,
-        returns=over_seeds("learner_return_mean"),
-        scores=over_seeds("normalized_score"),
-        transfer=over_seeds("transfer_score"),
+        returns=over_seeds([run.number("learner_return_mean") for run in runs]),
+        scores=over_seeds([run.score for run in runs]),
+        transfer=over_seeds([run.number("transfer_score") for run in runs]),
         expert=_mean([run.number("expert_return_mean") for run in runs]),
         random=_mean([run.number("random_return_mean") for run in runs]),
         steps=censored_median(steps),

@@ -184,5 +184,6 @@ def test_when_a_level_was_first_reached() -> None:
     assert all(map(math.isnan, curve.first_reached(math.nan)))
     run = RunRecord(Path(), "finished", numbers={"expert_return_mean": -5, "random_return_mean": 0})
     assert math.isnan(run.level(0.95))  # the expert is no better than chance
+    assert math.isnan(run.score)
     good = {"expert_return_mean": -100.0, "random_return_mean": -1100.0}
     assert RunRecord(Path(), "finished", numbers=good).level(0.95) == -150
