@@ -12,16 +12,20 @@ from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidValueError
 from airl_cli.evaluation import Evaluation
 from airl_cli.evaluation import evaluate as compare
-from airl_cli.runs import LoadedRun, load_run
+from airl_cli.reporting.plots import return_histogram
+from airl_cli.runs import LoadedRun, layout, load_run
 from airl_cli.runs.safe_config import safe_instantiate
+from airl_cli.seeding import derive_seed
 from airl_cli.serialization import write_json
+from airl_cli.videos import check_recordable, record_videos
 
 
 def evaluate(cfg: DictConfig) -> float:
-    """Fresh episodes of learner, expert and random policy; a table and a `result.json`.
+    """Fresh episodes of learner, expert and random policy; a table, a plot and a `result.json`.
 
     With nothing but `run` given, the episodes are those of the run's own evaluation.
     The expert is the run's, from its cache; in another environment it is trained there first.
+    With `video` further episodes of the learner are recorded.
 
     Args:
         cfg: The composed config of `conf/evaluate.yaml`.
@@ -36,22 +40,37 @@ def evaluate(cfg: DictConfig) -> float:
     prepare_process(config)
     loaded = load_run(config["run"], trusted=config["trust"])
     env = part(config, loaded, "env")
+    if config["video"]:
+        check_recordable(env)
     check_fits(loaded, env)
     asked = {key: value for key, value in config["evaluation"].items() if value is not None}
     seed = loaded.config["seed"] if config["seed"] is None else config["seed"]
     context = job_context()
     expert = part(config, loaded, "expert").demonstrations(env, seed=seed, report=context.log.info)
+    settings = {**loaded.config["evaluation"], **asked}
     evaluation: Evaluation = compare(
         loaded.policy,
         env,
         seed=seed,
         expert_policy=expert.policy,
         expert_returns=expert.returns,
-        **{**loaded.config["evaluation"], **asked},
+        **settings,
     )
     result = evaluation.result(n_demonstrations=len(expert.trajectories))
-    write_json(context.output_dir / "result.json", {**result, "run": str(config["run"])})
+    write_json(context.output_dir / layout.RESULT, {**result, "run": str(config["run"])})
+    return_histogram(evaluation.rows(), context.output_dir / layout.PLOTS / "returns.png")
     show(evaluation.table())
+    if config["video"]:
+        files = record_videos(
+            loaded.policy,
+            env,
+            context.output_dir / layout.VIDEOS,
+            seed=derive_seed(seed, "video"),
+            n_episodes=config["video_episodes"],
+            max_steps=config["video_steps"],
+            deterministic=settings["deterministic"],
+        )
+        context.log.info("recorded %d episodes in %s", len(files), files[0].parent)
     context.log.info("everything is in %s", context.output_dir)
     return evaluation.normalized_score
 

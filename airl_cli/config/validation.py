@@ -36,13 +36,14 @@ TRANSFER_KEYS: OwnKeys = {
     "trainer": TRAIN_KEYS["trainer"],
     "evaluation": TRAIN_KEYS["evaluation"],
 }
+_OF_A_RUN = {**TRAIN_KEYS[""], "run": str, "seed": int | None}
 EVALUATE_KEYS: OwnKeys = {
-    "": {**TRAIN_KEYS[""], "run": str, "seed": int | None},
+    "": {**_OF_A_RUN, "video": bool, "video_episodes": int, "video_steps": int | None},
     "evaluation": {"n_episodes": int | None, "deterministic": bool | None},
 }
 REWARD_KEYS: OwnKeys = {
     "": {
-        **EVALUATE_KEYS[""],
+        **_OF_A_RUN,
         "n_episodes": int,
         "n_mean_samples": int,
         "discount": float | None,

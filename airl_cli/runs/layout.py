@@ -18,6 +18,7 @@ LOGGERS = "loggers.json"
 """Where trackers keep the run: what it takes to go on there."""
 
 PLOTS = "plots"
+VIDEOS = "videos"
 CHECKPOINTS = "checkpoints"
 FINAL = "final"
 LOCK = ".lock"

@@ -26,7 +26,7 @@ from airl_cli.runs.lock import lock_run, refuse_links
 from airl_cli.runs.loggers import RunLogger
 from airl_cli.runs.logs import cut_logs
 from airl_cli.runs.machine import describe_machine, record_resumption
-from airl_cli.runs.metrics import read_metrics
+from airl_cli.runs.pictures import draw_run
 from airl_cli.runs.recorder import RoundRecorder, Trainer, in_words
 from airl_cli.runs.resumable import (
     Checkpoint,
@@ -283,32 +283,13 @@ class Run:
         )
         write_json(self.path / layout.EVALUATION, evaluation)
         write_json(self.path / layout.RESULT, self.result)
-        self._plot(trainer, evaluation)
+        pictures = draw_run(self.path, trainer, evaluation, demonstrations, self._random)
         if self._logger is not None:
-            files = (self.path / layout.CONFIG, self.path / layout.RESULT)
-            pictures = sorted((self.path / layout.PLOTS).glob("*.png"))
-            self._logger.finish(self.result, self._recorder.env_steps, (*files, *pictures))
+            files = (self.path / layout.CONFIG, self.path / layout.RESULT, *pictures)
+            self._logger.finish(self.result, self._recorder.env_steps, files)
         self._write_status("finished")
         self._complete = True
         return self.result
-
-    def _plot(self, trainer: Any, evaluation: Evaluation) -> None:
-        from airl_cli.reporting import plots
-
-        folder = self.path / layout.PLOTS
-        plots.learning_curve(
-            read_metrics(self.path / layout.METRICS),
-            mean(evaluation.expert_returns),
-            mean(evaluation.random_returns),
-            folder / "learning_curve.png",
-        )
-        if self._demonstrations is not None and self._random is not None:
-            plots.reward_along_episodes(
-                trainer.reward_test,
-                self._demonstrations.trajectories[0],
-                self._random.episode,
-                folder / "reward.png",
-            )
 
     def __enter__(self) -> Run:
         self._guard.install()

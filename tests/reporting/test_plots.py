@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-import matplotlib.axes
+import matplotlib.figure
 import numpy as np
 import pytest
 
@@ -18,13 +18,13 @@ PNG = b"\x89PNG"
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The axes of every picture, as they were when it was saved."""
     found: list[Any] = []
-    finish = plots._finish
+    save = plots._save
 
-    def keep(figure: Any, axes: matplotlib.axes.Axes, path: Any) -> None:
-        found.append(axes)
-        finish(figure, axes, path)
+    def keep(figure: matplotlib.figure.Figure, path: Any) -> None:
+        found.extend(figure.axes)
+        save(figure, path)
 
-    monkeypatch.setattr(plots, "_finish", keep)
+    monkeypatch.setattr(plots, "_save", keep)
     return found
 
 
@@ -41,12 +41,42 @@ def test_the_learning_curve_leaves_out_rounds_without_episodes(
     assert set(lines["expert"].get_ydata()) == {50.0}
     assert len({line.get_linestyle() for line in lines.values()}) == 3
     assert drawn[0].get_xlabel() == "environment steps"
-    assert drawn[0].get_ylabel() == "true return per episode"
+    assert drawn[0].get_ylabel() == "true return per episode (sum of rewards)"
 
 
 def test_unknown_levels_are_not_drawn(tmp_path: Path, drawn: list[Any]) -> None:
     plots.learning_curve([], math.nan, math.nan, tmp_path / "curve.png")
     assert [line.get_label() for line in drawn[0].get_lines()] == ["learner"]
+
+
+def test_the_discriminator_is_drawn_against_chance(tmp_path: Path, drawn: list[Any]) -> None:
+    names = ("disc_acc", "disc_acc_expert", "disc_acc_gen", "disc_loss")
+    rows = [{"env_steps": 100.0 * i, **dict.fromkeys(names, 0.5 + 0.1 * i)} for i in range(3)]
+    plots.discriminator_curves(rows, tmp_path / "disc.png")
+    assert (tmp_path / "disc.png").read_bytes().startswith(PNG)
+    accuracy, loss = drawn
+    assert len({line.get_linestyle() for line in accuracy.get_lines()}) == 3
+    assert accuracy.get_lines()[0].get_ydata().tolist() == pytest.approx([0.5, 0.6, 0.7])
+    assert loss.get_lines()[0].get_ydata().tolist() == pytest.approx([0.5, 0.6, 0.7])
+    assert set(loss.get_lines()[1].get_ydata()) == {math.log(2)}
+    assert loss.get_ylabel() == "loss (nats per sample)"
+    assert loss.get_xlabel() == "environment steps"
+
+
+def test_returns_have_a_panel_for_each_policy_on_one_axis(tmp_path: Path, drawn: list[Any]) -> None:
+    returns = {"learner": np.array([1.0, 2, 2, 9]), "expert": np.full(3, 9.0)}
+    plots.return_histogram({**returns, "unknown": np.array([])}, tmp_path / "returns.png")
+    assert (tmp_path / "returns.png").read_bytes().startswith(PNG)
+    assert [axes.get_title(loc="left") for axes in drawn] == [
+        "learner: mean 3.5, 4 episodes",
+        "expert: mean 9.0, 3 episodes",
+    ]
+    for axes, values in zip(drawn, returns.values(), strict=True):
+        assert sum(bar.get_height() for bar in axes.patches) == len(values)
+        assert axes.get_lines()[0].get_xdata()[0] == values.mean()
+    learner, expert = drawn
+    assert learner.get_xlim() == expert.get_xlim()
+    assert learner.patches[0].get_hatch() != expert.patches[0].get_hatch()
 
 
 class NextTimesTen:

@@ -56,6 +56,8 @@ def test_a_finished_run_holds_everything(
         "checkpoints/final/policy.safetensors",
         "checkpoints/final/reward.safetensors",
         "plots/learning_curve.png",
+        "plots/returns.png",
+        "plots/discriminator.png",
         "plots/reward.png",
     }
     assert json.loads((path / "result.json").read_text()) == result == run.result

@@ -15,7 +15,7 @@ CONFIG: dict[str, Any] = {
     "seed": 3,
     "reward": {"_target_": "airl_cli.rewards.BasicRewardNet", "hid_sizes": [32, 32]},
     "generator": {"_target_": "a.PPO", "_partial_": True, "learning_rate": 0.5, "target_kl": None},
-    "trainer": {"total_timesteps": 300, "normalize_gen_reward": True},
+    "trainer": {"total_timesteps": 1000, "normalize_gen_reward": True},
     "verbose": False,
 }
 

@@ -84,6 +84,7 @@ class WandB(Tracker):
             # The console belongs to the display, and what it says is in the log.
             settings=wandb.Settings(console="off", silent=True),
         )
+        _remove_links_out(Path(self._run.dir).parent)
         return {"id": identity}
 
     def write(self, values: Mapping[str, float], step: int) -> None:
@@ -110,3 +111,10 @@ class WandB(Tracker):
         self._run = None
         if self._mode == "offline":
             log.info("Weights & Biases, offline: wandb sync %s", folder)
+
+
+def _remove_links_out(folder: Path) -> None:
+    """The log of the service lies in the user's cache: a run with links out is not resumed."""
+    for path in (folder / "logs").glob("*"):
+        if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+            path.unlink()
