@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +15,11 @@ from stable_baselines3.common.logger import Logger
 
 from airl_cli.data.digest import trajectories_digest
 from airl_cli.data.spaces import space_to_dict
-from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.errors import InvalidValueError
 from airl_cli.evaluation import mean
 from airl_cli.reporting.progress import make_progress
 from airl_cli.runs import layout
-from airl_cli.runs.empty import discard_empty
+from airl_cli.runs.ending import end_without_result
 from airl_cli.runs.interrupts import InterruptGuard, exit_status
 from airl_cli.runs.lock import lock_run, refuse_links
 from airl_cli.runs.loggers import RunLogger
@@ -96,7 +95,7 @@ class Run:
         self._sweep = path.resolve().parent.name if multirun else None
         self._demonstrations: Demonstrations | None = None
         self._random: Baseline | None = None
-        self._status = StatusFile(path)
+        self._status = StatusFile(path, self._recorder)
         self._complete = False
 
     @classmethod
@@ -136,7 +135,7 @@ class Run:
         run = cls(folder, config, lock, verbose=verbose, multirun=multirun, checkpoints=checkpoints)
         write_json(folder / layout.ENVIRONMENT, describe_machine())
         write_json(folder / layout.CONFIG, config)
-        run._write_status("running")
+        run._status.write("running")
         if observation_space is not None and action_space is not None:
             run.set_spaces(observation_space, action_space)
         return run
@@ -188,7 +187,7 @@ class Run:
         cut_logs(folder, dict(resumed.notes.get("logs") or {}) if resumed else {})
         record_resumption(folder / layout.ENVIRONMENT, resumed.rounds if resumed else 0)
         write_json(folder / layout.CONFIG, config)
-        run._write_status("running")
+        run._status.write("running")
         return run
 
     def set_spaces(self, observation_space: spaces.Space, action_space: spaces.Space) -> None:
@@ -261,7 +260,7 @@ class Run:
             total_timesteps // trainer.gen_train_timesteps if total_timesteps else None,
             expert_return=_mean(self._demonstrations),
             random_return=_mean(self._random),
-            on_checkpoint=lambda: self._write_status("running"),
+            on_checkpoint=lambda: self._status.write("running"),
         )
 
     def finish(self, trainer: Trainer, evaluation: Evaluation) -> dict[str, Any]:
@@ -287,7 +286,7 @@ class Run:
         if self._logger is not None:
             files = (self.path / layout.CONFIG, self.path / layout.RESULT, *pictures)
             self._logger.finish(self.result, self._recorder.env_steps, files)
-        self._write_status("finished")
+        self._status.write("finished")
         self._complete = True
         return self.result
 
@@ -312,47 +311,16 @@ class Run:
         if self._complete:  # what comes after `finish` is not the run's concern
             self._end_logs("finished")
             return
-        if error is None:
-            self._recorder.keep_weights()
-            self._write_status("failed", "the run ended without a result")
-            self._end_logs("failed")
-            return
-        status = exit_status(error)
-        if status is not None:
-            self._interrupted(error, status)
-        self._failed(error)
+        ended = end_without_result(
+            error, self.path, self._recorder, self._status, keep_failed=self._keep_failed
+        )
+        self._end_logs(ended)
+        if error is not None and (code := exit_status(error)) is not None:
+            raise SystemExit(code) from error
 
     def _end_logs(self, status: str) -> None:
         if self._logger is not None:
             self._logger.end(status)
-
-    def _interrupted(self, error: BaseException, status: int) -> None:
-        kept = self._recorder.keep_weights()
-        self._write_status("interrupted", f"{type(error).__name__}; {kept}")
-        self.log.warning("interrupted; %s", kept)
-        self._end_logs("interrupted")
-        raise SystemExit(status) from error
-
-    def _failed(self, error: BaseException) -> None:
-        is_mistake = isinstance(error, AirlError) and error.exit_code == 2
-        if is_mistake and not self._keep_failed and discard_empty(self.path):
-            return
-        kept = self._recorder.keep_weights()
-        text = str(error) if isinstance(error, AirlError) else f"{type(error).__name__}: {error}"
-        trace = None if is_mistake else "".join(traceback.format_exception(error))
-        self._write_status("failed", text, traceback=trace)
-        if self._recorder.snapshot is not None:
-            self.log.warning("the run failed; %s", kept)
-        self._end_logs("failed")
-
-    def _write_status(self, status: str, reason: str = "", **more: Any) -> None:
-        self._status.write(
-            status,
-            reason,
-            rounds=self._recorder.rounds,
-            checkpoint=self._recorder.checkpoint,
-            **more,
-        )
 
 
 def _mean(reference: Demonstrations | Baseline | None) -> float:

@@ -6,7 +6,7 @@ import logging
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from airl_cli.runs import layout
 from airl_cli.serialization import write_json
@@ -14,40 +14,44 @@ from airl_cli.serialization import write_json
 log = logging.getLogger("airl_cli.run")
 
 
+class HasRounds(Protocol):
+    """What is needed of a `RoundRecorder` here."""
+
+    @property
+    def rounds(self) -> int:
+        """Completed rounds."""
+
+    @property
+    def checkpoint(self) -> int | None:
+        """Completed rounds at the newest checkpoint."""
+
+
 class StatusFile:
     """The `status.json` of a run that this process works on.
 
     Args:
         run: The run directory.
+        recorder: Knows the rounds.
     """
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, recorder: HasRounds) -> None:
         self._path = run / layout.STATUS
+        self._recorder = recorder
         self._started = _now()
 
-    def write(
-        self,
-        status: str,
-        reason: str = "",
-        *,
-        rounds: int = 0,
-        checkpoint: int | None = None,
-        **more: Any,
-    ) -> None:
+    def write(self, status: str, reason: str = "", **more: Any) -> None:
         """Replaces it; says in the log if that fails, and goes on.
 
         Args:
             status: `running`, `finished`, `failed` or `interrupted`.
             reason: Of a failure.
-            rounds: Completed ones.
-            checkpoint: Rounds at the newest checkpoint.
             **more: Further entries; None leaves one out.
         """
         content = {
             "status": status,
             "reason": reason,
-            "rounds": rounds,
-            "checkpoint": checkpoint,
+            "rounds": self._recorder.rounds,
+            "checkpoint": self._recorder.checkpoint,
             "pid": os.getpid(),
             "started": self._started,
             "written": _now(),
