@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import numpy as np
 from airl_cli.errors import InvalidValueError
 
 _COLUMNS = ("env_steps", "true_return_mean", "seconds")
-_NOTHING = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -57,29 +57,36 @@ def read_curve(path: Path) -> Curve:
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.reader(file))
+            values = np.array(list(_rows(csv.reader(file))), dtype=float)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidValueError(f"{path.name} cannot be read: {error}") from error
-    if not rows:
-        return Curve(_NOTHING, _NOTHING, _NOTHING)
-    header, *rows = rows
-    missing = [name for name in _COLUMNS if name not in header]
-    if missing:
-        if not rows:  # the header itself is still being written
-            return Curve(_NOTHING, _NOTHING, _NOTHING)
-        raise InvalidValueError(f"{path.name} is damaged: it has no column {missing[0]}")
-    if rows and len(rows[-1]) != len(header):
-        rows.pop()
-    indices = [header.index(name) for name in _COLUMNS]
-    try:
-        values = np.array([[_number(row[i]) for i in indices] for row in rows], dtype=float)
-    except (ValueError, IndexError) as error:
+    except ValueError as error:
         raise InvalidValueError(f"{path.name} is damaged: {error}") from error
     steps, returns, seconds = values.reshape(-1, len(_COLUMNS)).T
     if not np.all(np.isfinite(steps)) or np.any(np.diff(steps) <= 0):
         raise InvalidValueError(f"{path.name} is damaged: env_steps do not increase")
     known = np.isfinite(returns)
     return Curve(steps[known], returns[known], seconds[known])
+
+
+def _rows(lines: Iterator[list[str]]) -> Iterator[list[float]]:
+    """The numbers of the needed columns, line by line.
+
+    Raises:
+        ValueError: If a column is missing, a cell is no number, or a line but the last is cut off.
+    """
+    header = next(lines, [])
+    missing = [name for name in _COLUMNS if name not in header]
+    indices = [header.index(name) for name in _COLUMNS if name in header]
+    cut_off = False
+    for number, line in enumerate(lines, 2):
+        if missing:
+            raise ValueError(f"it has no column {missing[0]}")
+        if cut_off:
+            raise ValueError(f"line {number - 1} is cut off")
+        cut_off = len(line) != len(header)
+        if not cut_off:
+            yield [_number(line[i]) for i in indices]
 
 
 def _number(cell: str) -> float:

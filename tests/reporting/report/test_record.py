@@ -94,7 +94,7 @@ def test_an_older_result_does_not_hide_that_the_run_goes_on(tmp_path: Path) -> N
         (
             "metrics.csv",
             b"env_steps,true_return_mean,seconds\r\n1\r\n2,1,1\r\n",
-            "metrics.csv is damaged",
+            "metrics.csv is damaged: line 2 is cut off",
         ),
         (
             "metrics.csv",
