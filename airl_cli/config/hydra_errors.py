@@ -115,7 +115,7 @@ def _unknown_key(
 ) -> AirlError:
     rest = [o for o in overrides if re.split("[=@]", o.lstrip("+~"))[0] != key]
     rest = [o for o in rest if not o.startswith("hydra.")]
-    cfg, groups = _compose_without(command, rest, config_dir)
+    cfg, groups = _compose_without(command, rest, config_dir, key.startswith("hydra."))
     taker = _taker(cfg, key)
     if taker is not None:
         return InvalidValueError(
@@ -134,16 +134,17 @@ def _unknown_key(
 
 
 def _compose_without(
-    command: str, overrides: Sequence[str], config_dir: str | None
+    command: str, overrides: Sequence[str], config_dir: str | None, hydra: bool
 ) -> tuple[DictConfig, list[str]]:
     """The config that the other overrides make, and all groups; the defaults' where they fail."""
     searchpath = [f"hydra.searchpath=[file://{config_dir}]"] if config_dir else []
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         groups = GlobalHydra.instance().config_loader().list_groups("")
-        for attempt in ([*overrides, *searchpath], searchpath, []):
+        launching = [o for o in overrides if o.startswith("hydra/")]  # others may be sweeps
+        for attempt in ([*overrides, *searchpath], [*launching, *searchpath], searchpath, []):
             try:
-                return compose(command, attempt), groups
+                return compose(command, attempt, return_hydra_config=hydra), groups
             except (HydraException, OmegaConfBaseException):
                 continue
     return OmegaConf.create({}), groups

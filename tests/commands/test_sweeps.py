@@ -195,6 +195,12 @@ def test_a_misspelt_launcher_gets_a_guess(airl: Airl, typed: str, guess: str) ->
     assert f"Did you mean {guess}?" in outcome.err
 
 
+def test_a_misspelt_key_of_a_launcher_gets_a_guess(airl: Airl) -> None:
+    outcome = airl("train", "-m", "seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_job=2")
+    assert outcome.code == 2
+    assert "Did you mean 'hydra.launcher.n_jobs'?" in outcome.err
+
+
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="the extra ray is missing")
 def test_a_ray_address_that_does_not_answer_is_given_up(airl: Airl) -> None:
     address = "127.0.0.1:9"  # nobody listens to the discard port
