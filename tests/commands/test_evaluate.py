@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,32 @@ def test_a_run_that_names_foreign_code_is_refused(airl: Airl, finished: Path) ->
     assert outcome.code == 2
     assert "os.system" in outcome.err
     assert not Path("owned").exists()
+
+
+def test_an_evaluation_has_a_picture_of_its_returns(airl: Airl, finished: Path) -> None:
+    evaluated(airl, finished)
+    assert Path("again/plots/returns.png").read_bytes().startswith(b"\x89PNG")
+    assert not Path("again/videos").exists()
+
+
+def test_videos_are_recorded_beside_the_evaluation_and_change_nothing_in_it(
+    airl: Airl, maze_run: Path
+) -> None:
+    pytest.importorskip("moviepy", reason="the extra 'video' is not installed")
+    before = json.loads((maze_run / "result.json").read_text())
+    after = evaluated(airl, maze_run, "video=true", "video_episodes=2", "video_steps=5")
+    assert after["learner_return_mean"] == before["learner_return_mean"]
+    videos = sorted(Path("again/videos").iterdir())
+    assert [path.name for path in videos] == ["episode-0.mp4", "episode-1.mp4"]
+    assert all(path.read_bytes()[4:8] == b"ftyp" for path in videos)
+
+
+def test_videos_without_the_extra_are_refused_before_anything_is_evaluated(
+    airl: Airl, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "moviepy", None)
+    outcome = airl("evaluate", f"run={finished}", "video=true", "hydra.run.dir=again")
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 2
+    assert 'pip install "airl-cli[video]"' in outcome.err
+    assert not Path("again").exists()
