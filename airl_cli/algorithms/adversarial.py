@@ -98,6 +98,7 @@ class AdversarialTrainer(RoundTrainer):
         base_opt_kwargs: Optimiser settings of the base reward alone (`weight_decay`, `lr`, ...),
             so that the potential takes the blame for what only the generator visits.
         base_gradient_penalty: Weight of the squared gradient of the base reward in the loss.
+        base_gradient_limit: Only what the gradient's norm has above this counts there.
         r1_penalty: Weight of the squared gradient of the whole net on the expert's samples
             (Mescheder, Geiger & Nowozin 2018).
         gradient_penalty: Weight of the squared distance of the whole net's gradient from norm 1,
@@ -144,6 +145,7 @@ class AdversarialTrainer(RoundTrainer):
         normalize_gen_reward: bool = False,
         base_opt_kwargs: Mapping[str, Any] | None = None,
         base_gradient_penalty: float = 0.0,
+        base_gradient_limit: float = 0.0,
         r1_penalty: float = 0.0,
         gradient_penalty: float = 0.0,
         label_smoothing: float = 0.0,
@@ -179,7 +181,11 @@ class AdversarialTrainer(RoundTrainer):
         self._disc_lrs = [group["lr"] for group in self.disc_opt.param_groups]
         self._disc_lr_schedule = disc_lr_schedule
         self._penalties = GradientPenalties(
-            base=base_gradient_penalty, r1=r1_penalty, interpolated=gradient_penalty, rng=self.rng
+            base=base_gradient_penalty,
+            base_limit=base_gradient_limit,
+            r1=r1_penalty,
+            interpolated=gradient_penalty,
+            rng=self.rng,
         )
         self.label_smoothing = check_label_smoothing(label_smoothing)
         capacity = gen_replay_buffer_capacity

@@ -63,15 +63,23 @@ class GradientPenalties:
 
     Args:
         base: Weight of `gradient_penalty` on the base reward alone, on the samples of both sides.
+        base_limit: Its `limit`.
         r1: Weight of `r1_penalty`.
         interpolated: Weight of `interpolated_penalty`.
         rng: Source of the places of interpolation.
     """
 
     def __init__(
-        self, *, base: float, r1: float, interpolated: float, rng: np.random.Generator
+        self,
+        *,
+        base: float,
+        r1: float,
+        interpolated: float,
+        rng: np.random.Generator,
+        base_limit: float = 0.0,
     ) -> None:
         self.base, self.r1, self.interpolated, self._rng = base, r1, interpolated, rng
+        self.base_limit = base_limit
 
     def __bool__(self) -> bool:
         return self.base > 0 or self.r1 > 0 or self.interpolated > 0
@@ -82,7 +90,7 @@ class GradientPenalties:
         expert, generated = batch.rows(slice(0, n)), batch.rows(slice(n, None))
         total = th.zeros((), device=net.device)
         if self.base > 0:
-            total = total + self.base * gradient_penalty(net, batch)
+            total = total + self.base * gradient_penalty(net, batch, self.base_limit)
         if self.r1 > 0:
             total = total + self.r1 * r1_penalty(net, expert)
         if self.interpolated > 0:
@@ -92,17 +100,23 @@ class GradientPenalties:
         return total
 
 
-def gradient_penalty(net: RewardNet, batch: TransitionBatch) -> th.Tensor:
-    """Mean squared norm of the base reward's gradient in the transition (scalar).
+def gradient_penalty(net: RewardNet, batch: TransitionBatch, limit: float = 0.0) -> th.Tensor:
+    """Mean square of what the norm of the base reward's gradient has above a limit (scalar).
 
-    Zero-centred (Mescheder, Geiger & Nowozin 2018, R1), on the samples of both sides.
+    On the samples of both sides. With limit 0 it is zero-centred (Mescheder, Geiger & Nowozin
+    2018) and flattens the reward's peaks too; with a limit it is one-sided (Petzka, Fischer &
+    Lukovnikov 2018, section 5), and leaves a reward alone that is nowhere steeper.
 
     Args:
         net: Perhaps shaped; only the base counts.
         batch: Where to measure (n).
+        limit: Reward per unit of the transition.
     """
     base = unwrapped(net)
-    return _squared_slopes(base, *base.preprocess(*batch)).mean()
+    squares = _squared_slopes(base, *base.preprocess(*batch))
+    if limit == 0.0:
+        return squares.mean()
+    return ((squares + 1e-12).sqrt() - limit).clamp(min=0.0).square().mean()
 
 
 def r1_penalty(net: RewardNet, expert: TransitionBatch) -> th.Tensor:

@@ -74,6 +74,7 @@ RANGES = {
     "trainer.n_disc_updates_before_pricing": at_least(0),
     "trainer.log_prob_weight": at_least(0),
     "trainer.base_gradient_penalty": at_least(0),
+    "trainer.base_gradient_limit": at_least(0),
     "trainer.r1_penalty": at_least(0),
     "trainer.gradient_penalty": at_least(0),
     "trainer.label_smoothing": Range(lambda value: 0 <= value < 0.5, "0 or more, less than 0.5"),

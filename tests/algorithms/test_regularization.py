@@ -71,6 +71,12 @@ def linear_net() -> BasicRewardNet:
     return net
 
 
+@pytest.mark.parametrize(("limit", "expected"), [(1.0, 4.0), (3.0, 0.0), (5.0, 0.0)])
+def test_below_its_limit_a_slope_is_free(limit: float, expected: float) -> None:
+    penalty = gradient_penalty(linear_net(), batch(), limit)
+    assert penalty.item() == pytest.approx(expected, abs=1e-6)
+
+
 def test_r1_of_a_linear_reward_is_half_its_squared_slope() -> None:
     assert r1_penalty(linear_net(), batch()).item() == pytest.approx(4.5)
 
