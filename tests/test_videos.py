@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from airl_cli.envs import EnvSpec
+from airl_cli.envs.rendering import choose_gl
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
 from airl_cli.videos import check_recordable, record_videos
 
@@ -40,6 +41,21 @@ def test_a_film_shows_every_step_of_an_episode_and_its_beginning(tmp_path: Path)
 def test_a_film_can_show_only_the_beginning_of_long_episodes(tmp_path: Path) -> None:
     (file,) = record_videos(None, MAZE, tmp_path, seed=1, n_episodes=1, max_steps=5)
     assert len(frames(file)) == 6
+
+
+def test_mujoco_draws_without_a_display(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MUJOCO_GL", "")  # so that it is put back afterwards
+    if choose_gl() is None:
+        pytest.skip("neither EGL nor OSMesa works here")
+    small = {"width": 64, "height": 64}
+    swimmer = EnvSpec("Swimmer-v5", n_envs=1, max_episode_steps=2, kwargs=small)
+    check_recordable(swimmer)
+    (file,) = record_videos(None, swimmer, tmp_path, seed=1, n_episodes=1)
+    film = frames(file)
+    assert film.shape == (3, 64, 64, 3)
+    assert film.std(axis=(1, 2, 3)).min() > 10  # there is something to be seen
 
 
 def test_recording_moves_no_random_stream(tmp_path: Path) -> None:
