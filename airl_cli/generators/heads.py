@@ -34,6 +34,10 @@ class Head(Protocol):
         """Actions (batch, *action shape) as SB3's rollout buffer keeps them."""
         ...
 
+    def encode(self, actions: th.Tensor) -> th.Tensor:
+        """Actions of a rollout buffer in the type that `log_prob` takes."""
+        ...
+
     def log_prob(self, outputs: th.Tensor, actions: th.Tensor) -> th.Tensor:
         """Log-probabilities (batch,); remembers what `backward` needs."""
         ...
@@ -80,6 +84,10 @@ class GaussianHead:
         """Mean plus deviation times noise."""
         return th.empty_like(outputs).normal_().mul_(self._std).add_(outputs)
 
+    def encode(self, actions: th.Tensor) -> th.Tensor:
+        """As float32."""
+        return actions.float()
+
     def log_prob(self, outputs: th.Tensor, actions: th.Tensor) -> th.Tensor:
         """See `Head`."""
         self._z = (actions - outputs).mul_(self._precision)
@@ -117,6 +125,10 @@ class CategoricalHead:
         """The action with the largest p / q, q exponential: torch's `multinomial` of one sample."""
         noise = th.empty_like(outputs).exponential_(1)
         return outputs.softmax(1).div_(noise).argmax(1, keepdim=True)
+
+    def encode(self, actions: th.Tensor) -> th.Tensor:
+        """As indices."""
+        return actions.long()
 
     def log_prob(self, outputs: th.Tensor, actions: th.Tensor) -> th.Tensor:
         """See `Head`."""

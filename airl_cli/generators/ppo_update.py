@@ -74,6 +74,7 @@ class PPOUpdate:
         self._net, self._settings = net, settings
         device = net.flat.values.device
         columns = [_column(buffer, name).to(device) for name in _COLUMNS]
+        columns[1] = net.head.encode(columns[1])
         if net.features_are_fixed:
             columns[0] = net.features(columns[0])
         self._source = columns

@@ -131,7 +131,7 @@ class _Collector:
         obs = buffer.observations.reshape(-1, *buffer.observations.shape[2:])
         actions = th.as_tensor(buffer.actions.reshape(flat), device=self.device)
         outputs = th.stack(self.outputs).flatten(0, 1)
-        log_probs = self.net.head.log_prob(outputs, actions)
+        log_probs = self.net.head.log_prob(outputs, self.net.head.encode(actions))
         buffer.values[:] = self._values(obs).reshape(shape)
         buffer.log_probs[:] = log_probs.cpu().numpy().reshape(shape)
         if self.truncated:

@@ -12,13 +12,14 @@ from gymnasium import spaces
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger
+from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import nn
 
 from airl_cli.algorithms import AIRL
 from airl_cli.features import NormalizedFeatures
 from airl_cli.generators import FastPPO
 from airl_cli.rewards import BasicShapedRewardNet, EMANorm
-from support.line import line_demonstrations, line_venv
+from support.line import Line, line_demonstrations, line_venv
 
 BASIC: dict[str, Any] = {"n_steps": 40, "batch_size": 40, "n_epochs": 3, "learning_rate": 1e-3}
 
@@ -230,9 +231,23 @@ def test_policies_of_other_kinds_are_trained_by_sb3(settings: dict[str, Any]) ->
     assert_same(state(models[1]), state(models[0]), atol=0)
 
 
+def test_spaces_of_float64_are_taken_as_sb3_takes_them() -> None:
+    class Double(Line):
+        def __init__(self) -> None:
+            super().__init__()
+            self.observation_space = spaces.Box(-10.0, 10.0, (2,), np.float64)
+            self.action_space = spaces.Box(-1.0, 1.0, (1,), np.float64)
+
+    weights = []
+    for algorithm in (PPO, FastPPO):
+        venv = DummyVecEnv([Double] * 4)
+        model = algorithm("MlpPolicy", venv, device="cpu", seed=0, **BASIC)
+        weights.append(state(model.learn(160)))
+    assert_same(weights[1], weights[0], atol=2e-5)
+
+
 def test_images_and_discrete_observations_are_encoded_as_sb3_does() -> None:
     from stable_baselines3.common.envs import FakeImageEnv, IdentityEnv
-    from stable_baselines3.common.vec_env import DummyVecEnv
 
     for env in (lambda: IdentityEnv(4), lambda: FakeImageEnv(9, 9, 1, discrete=True)):
         models = []
