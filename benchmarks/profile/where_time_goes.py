@@ -4,7 +4,7 @@
     python benchmarks/profile/where_time_goes.py --env half_cheetah --functions 25
 
 The demonstrations are of random actions: what is learned is of no interest here, and no step takes
-longer or shorter for it. One torch thread.
+longer or shorter for it. Times are the process's own, without those of others. One torch thread.
 """
 
 from __future__ import annotations
@@ -43,6 +43,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
+def generator_settings(name: str) -> dict[str, Any]:
+    """Arguments of PPO beside policy and environment."""
+    settings = SETTINGS[name]
+    policy_kwargs = {"optimizer_kwargs": {"fused": True}, **settings.get("policy", {})}
+    own = {"n_steps": 256, "seed": 0, "device": "cpu", "policy_kwargs": policy_kwargs}
+    return {**own, **settings["ppo"]}
+
+
 def make_trainer(name: str, algorithm: Callable[..., Any]) -> AIRL:
     """AIRL with the settings of `name`, on demonstrations of random actions."""
     settings = SETTINGS[name]
@@ -50,16 +58,7 @@ def make_trainer(name: str, algorithm: Callable[..., Any]) -> AIRL:
     venv = make_vec_env(settings["id"], rng=rng)
     until = rollout.make_sample_until(min_episodes=8)
     demonstrations = rollout.rollout(None, venv, until, rng=rng)
-    policy_kwargs = {"optimizer_kwargs": {"fused": True}, **settings.get("policy", {})}
-    generator = algorithm(
-        "MlpPolicy",
-        venv,
-        n_steps=256,
-        seed=0,
-        device="cpu",
-        policy_kwargs=policy_kwargs,
-        **settings["ppo"],
-    )
+    generator = algorithm("MlpPolicy", venv, **generator_settings(name))
     net = BasicShapedRewardNet(
         venv.observation_space,
         venv.action_space,
@@ -118,7 +117,8 @@ def watch_phases(trainer: AIRL) -> Phases:
     phases, algorithm = Phases(), trainer.gen_algo
     phases.watch(trainer, "_train_round", "everything else")
     phases.watch(trainer.venv, "step_wait", "environment")
-    phases.watch(trainer.generator, "_price_rollout", "pricing")
+    phases.watch(trainer.generator, "_rollout_reward", "pricing")
+    phases.watch(trainer.generator, "_observe", "pricing")
     phases.watch(trainer, "train_disc", "discriminator")
     phases.watch(algorithm, "collect_rollouts", "rollout without environment")
     phases.watch(algorithm, "train", "policy update")
