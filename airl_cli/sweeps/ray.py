@@ -22,6 +22,7 @@ _FOLDER = "AIRL_WORKING_DIRECTORY"
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",  # the lines of different jobs are alike
+    "RAY_raylet_start_wait_time_s": "300",  # a busy machine needs more than Ray's 30
 }
 _CHECK = ("-m", "ray.scripts.scripts", "status", "--address")
 

@@ -43,17 +43,20 @@ LAUNCHERS = {
 def main() -> int:
     """Runs one check; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    checks: dict[str, Callable[[Path], dict[str, Any]]] = {
+    checks: dict[str, Callable[[Path, dict[str, Any]], dict[str, Any]]] = {
         "same": same_numbers,
         "time": time_saved,
         "search": killed_search,
     }
     parser.add_argument("check", choices=checks)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results.json"))
+    parser.add_argument("--only", nargs="+", choices=LAUNCHERS, help="same: launchers to run")
     options = parser.parse_args()
     load = os.getloadavg()
+    everything = json.loads(options.out.read_text()) if options.out.is_file() else {}
+    before = everything.get(options.check, {})
     with tempfile.TemporaryDirectory() as folder:
-        found = checks[options.check](Path(folder))
+        found = checks[options.check](Path(folder), {**before, "only": options.only})
     found |= {
         "command": f"python benchmarks/launchers/run.py {options.check}",
         "cores": len(os.sched_getaffinity(0)),
@@ -61,7 +64,6 @@ def main() -> int:
         "load_average_after": round(os.getloadavg()[0], 1),
     }
     print(json.dumps(found, indent=2))
-    everything = json.loads(options.out.read_text()) if options.out.is_file() else {}
     options.out.write_text(json.dumps({**everything, options.check: found}, indent=2) + "\n")
     return int(not found["holds"])
 
@@ -69,35 +71,38 @@ def main() -> int:
 # -- the same numbers --------------------------------------------------------------------------
 
 
-def same_numbers(folder: Path) -> dict[str, Any]:
+def same_numbers(folder: Path, before: dict[str, Any]) -> dict[str, Any]:
     """2 rewards x 3 seeds under each launcher, each with an expert cache of its own."""
-    results, experts, seconds = {}, {}, {}
-    for name, typed in LAUNCHERS.items():
-        place = folder / name.replace(", ", "-").replace(" ", "-")
-        place.mkdir()
-        with cluster(folder) if str(PORT) in "".join(typed) else no_cluster():
-            start = time.monotonic()
-            run(place, "train", "-m", *GRID, *typed, "hydra.sweep.dir=sweep")
-            seconds[name] = round(time.monotonic() - start, 1)
-        results[name] = {p.parent.name: numbers(p) for p in place.glob("sweep/*/result.json")}
-        logs = "".join(path.read_text() for path in place.glob("sweep/*/train.log"))
-        experts[name] = {
-            "trained": logs.count("] - training the expert"),
-            "waited": logs.count("waiting for another process that trains the expert"),
-            "reused": logs.count("reusing the expert"),
-        }
-        print(
-            f"{name}: {len(results[name])} results, {seconds[name]} s, {experts[name]}", flush=True
-        )
-    differing = [name for name in results if results[name] != results["basic"]]
-    once = all(expert["trained"] == 1 for expert in experts.values())
+    launchers = before.get("launchers", {})
+    for name in before["only"] or LAUNCHERS:
+        launchers[name] = one_launcher(folder, name, LAUNCHERS[name])
+        print(f"{name}: {launchers[name]}", flush=True)
+    reference = launchers["basic"]["results"]
+    differing = [name for name, each in launchers.items() if each["results"] != reference]
+    once = all(each["experts_trained"] == 1 for each in launchers.values())
     return {
         "sweep": " ".join(GRID),
-        "jobs": len(results["basic"]),
         "launchers_with_other_numbers": differing,
-        "experts": experts,
+        "launchers": launchers,
+        "holds": not differing and once and len(reference) == 6 and set(launchers) == {*LAUNCHERS},
+    }
+
+
+def one_launcher(folder: Path, name: str, typed: Sequence[str]) -> dict[str, Any]:
+    """The sweep under one launcher."""
+    place = folder / name.replace(", ", "-").replace(" ", "-")
+    place.mkdir()
+    with cluster(folder) if str(PORT) in "".join(typed) else no_cluster():
+        start = time.monotonic()
+        run(place, "train", "-m", *GRID, *typed, "hydra.sweep.dir=sweep")
+        seconds = round(time.monotonic() - start, 1)
+    logs = "".join(path.read_text() for path in place.glob("sweep/*/train.log"))
+    return {
         "seconds": seconds,
-        "holds": not differing and len(results["basic"]) == 6 and once,
+        "load_average": round(os.getloadavg()[0], 1),
+        "experts_trained": logs.count("] - training the expert"),
+        "jobs_that_waited_for_it": logs.count("waiting for another process that trains the expert"),
+        "results": {p.parent.name: numbers(p) for p in sorted(place.glob("sweep/*/result.json"))},
     }
 
 
@@ -114,8 +119,11 @@ def cluster(folder: Path) -> Iterator[None]:
     arguments = ["start", "--head", "--block", f"--port={PORT}", "--num-cpus=2"]
     options = ["--include-dashboard=false", "--disable-usage-stats", "--min-worker-port=0"]
     command = [sys.executable, "-m", "ray.scripts.scripts", *arguments, *options]
+    patient = {**os.environ, "RAY_raylet_start_wait_time_s": "300"}
     with (folder / "cluster.txt").open("w") as output:
-        head = subprocess.Popen(command, cwd=place, stdout=output, stderr=subprocess.STDOUT)
+        head = subprocess.Popen(
+            command, cwd=place, env=patient, stdout=output, stderr=subprocess.STDOUT
+        )
         try:
             wait_until(lambda: "Ray runtime started" in (folder / "cluster.txt").read_text())
             yield
@@ -146,7 +154,7 @@ def wait_until(holds: Callable[[], bool], seconds: float = 600.0) -> None:
 # -- time --------------------------------------------------------------------------------------
 
 
-def time_saved(folder: Path) -> dict[str, Any]:
+def time_saved(folder: Path, before: dict[str, Any]) -> dict[str, Any]:
     """Two runs of at least 60 s, one after the other and at once."""
     typed = ["train", "-m", "env=cartpole", "seed=0,1", "trainer.total_timesteps=400000"]
     run(folder, "train", "env=cartpole", "trainer.total_timesteps=4096")  # trains the expert
@@ -175,7 +183,7 @@ def time_saved(folder: Path) -> dict[str, Any]:
 # -- a search ----------------------------------------------------------------------------------
 
 
-def killed_search(folder: Path) -> dict[str, Any]:
+def killed_search(folder: Path, before: dict[str, Any]) -> dict[str, Any]:
     """Eight trials; SIGKILL while the fourth one trains."""
     typed = ["train", "-m", "sweep=airl_cartpole", "hydra.sweeper.seeds=[10]"]
     typed += ["hydra.sweeper.n_trials=8", "trainer.checkpoint_share=null"]
