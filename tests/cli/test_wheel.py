@@ -31,6 +31,7 @@ def test_the_wheel_carries_every_config(unpacked: Path) -> None:
     }
     assert ours
     assert theirs == ours
+    assert (unpacked / "hydra_plugins/airl_cli/extras.py").is_file()  # behind hydra/launcher
     assert not (unpacked / "tests").exists()
 
 
