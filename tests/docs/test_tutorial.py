@@ -66,7 +66,8 @@ def composed(command: str, arguments: list[str]) -> Iterator[None]:
 )
 def test_a_command_is_accepted(arguments: list[str]) -> None:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        assert len(list(composed(arguments[0], arguments[1:]))) == (4 if "-m" in arguments else 1)
+        found = list(composed(arguments[0], arguments[1:]))
+    assert len(found) > 1 if "-m" in arguments else len(found) == 1
 
 
 def test_a_wrong_command_would_be_noticed() -> None:
@@ -86,7 +87,8 @@ def test_what_a_command_reads_was_written_by_one_before_it() -> None:
                 name, path = PATHS[arguments[0]], argument
             read = argument.startswith(READS) or name in PATHS.values()
             if path and (read or (name == "path" and "record" not in arguments)):
-                assert path in written, f"nothing before it makes {argument}"
+                found = any(path == place or path.startswith(f"{place}/") for place in written)
+                assert found, f"nothing before it makes {argument}"
         written |= {a.partition("=")[2] for a in arguments if a.startswith((*WRITES, "path="))}
     assert len(written) >= 7
 
