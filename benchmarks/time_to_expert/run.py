@@ -87,6 +87,7 @@ def main() -> None:
     parser.add_argument("--venv", type=Path, default=imitation_venv.DEFAULT)
     parser.add_argument("--experts", type=Path, default=Path("outputs/experts"))
     parser.add_argument("--overrides", nargs="*", default=[], help="for airl-cli's config")
+    parser.add_argument("--resume", action="store_true", help="keep seeds that are done already")
     options = parser.parse_args()
     demonstrations = recorded(options.task, options.experts)
     expert = mean_return(demonstrations)
@@ -99,7 +100,11 @@ def main() -> None:
         "threshold": threshold,
         "expert_return": expert,
     }
-    for seed in options.seeds:
+    partial = HERE / f"{options.task}.partial.json"
+    if options.resume and partial.exists():
+        facts = {**facts, **json.loads(partial.read_text())}
+    done = {row["seed"] for row in facts["imitation"]}
+    for seed in (seed for seed in options.seeds if seed not in done):
         common = [options.task, str(seed), str(demonstrations), str(threshold)]
         overrides = ["--overrides", *options.overrides] if options.overrides else []
         module = "benchmarks.time_to_expert"
@@ -108,9 +113,8 @@ def main() -> None:
         limit = str(MAX_STEPS[options.task])
         theirs = worker(python, f"{module}.imitation_worker", *common, limit)
         facts["imitation"].append({"seed": seed, **theirs})
-        partial = HERE / f"{options.task}.partial.json"
         partial.write_text(json.dumps(facts))
-    partial.unlink()
+    partial.unlink(missing_ok=True)
     write(HERE, options.task, facts, table(options.task, facts))
 
 
