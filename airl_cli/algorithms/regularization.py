@@ -64,9 +64,10 @@ class GradientPenalties:
     Args:
         base: Weight of `gradient_penalty` on the base reward alone, on the samples of both sides.
         base_limit: Its `limit`.
+        box: Weight of `box_penalty`.
         r1: Weight of `r1_penalty`.
         interpolated: Weight of `interpolated_penalty`.
-        rng: Source of the places of interpolation.
+        rng: Source of the places of interpolation, and in the box.
     """
 
     def __init__(
@@ -77,12 +78,13 @@ class GradientPenalties:
         interpolated: float,
         rng: np.random.Generator,
         base_limit: float = 0.0,
+        box: float = 0.0,
     ) -> None:
         self.base, self.r1, self.interpolated, self._rng = base, r1, interpolated, rng
-        self.base_limit = base_limit
+        self.base_limit, self.box = base_limit, box
 
     def __bool__(self) -> bool:
-        return self.base > 0 or self.r1 > 0 or self.interpolated > 0
+        return max(self.base, self.box, self.r1, self.interpolated) > 0
 
     def __call__(self, net: RewardNet, batch: TransitionBatch) -> th.Tensor:
         """The weighted sum (scalar) for a batch (2n) with the expert's half in front."""
@@ -91,6 +93,8 @@ class GradientPenalties:
         total = th.zeros((), device=net.device)
         if self.base > 0:
             total = total + self.base * gradient_penalty(net, batch, self.base_limit)
+        if self.box > 0:
+            total = total + self.box * box_penalty(net, batch, self._rng)
         if self.r1 > 0:
             total = total + self.r1 * r1_penalty(net, expert)
         if self.interpolated > 0:
@@ -117,6 +121,29 @@ def gradient_penalty(net: RewardNet, batch: TransitionBatch, limit: float = 0.0)
     if limit == 0.0:
         return squares.mean()
     return ((squares + 1e-12).sqrt() - limit).clamp(min=0.0).square().mean()
+
+
+def box_penalty(net: RewardNet, batch: TransitionBatch, rng: np.random.Generator) -> th.Tensor:
+    """As `gradient_penalty`, at random places in the box that holds the samples (scalar).
+
+    Players that have settled leave most states to their memory. What is asked of the reward there
+    is smoothness alone, and it costs nothing where the samples are: sharp peaks stay.
+
+    Args:
+        net: Perhaps shaped; only the base counts.
+        batch: Samples (n); as many places are drawn, uniform in the range of every number.
+        rng: Source of the places.
+    """
+    base = unwrapped(net)
+    state, action, next_state, done = base.preprocess(*batch)
+    state, action, next_state = (_within(x, rng) for x in (state, action, next_state))
+    return _squared_slopes(base, state, action, next_state, done).mean()
+
+
+def _within(x: th.Tensor, rng: np.random.Generator) -> th.Tensor:
+    low, high = x.amin(0), x.amax(0)
+    share = th.as_tensor(rng.random(x.shape, dtype=np.float32), device=x.device)
+    return low + (high - low) * share
 
 
 def r1_penalty(net: RewardNet, expert: TransitionBatch) -> th.Tensor:

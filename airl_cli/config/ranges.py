@@ -75,6 +75,7 @@ RANGES = {
     "trainer.log_prob_weight": at_least(0),
     "trainer.base_gradient_penalty": at_least(0),
     "trainer.base_gradient_limit": at_least(0),
+    "trainer.base_box_penalty": at_least(0),
     "trainer.r1_penalty": at_least(0),
     "trainer.gradient_penalty": at_least(0),
     "trainer.label_smoothing": Range(lambda value: 0 <= value < 0.5, "0 or more, less than 0.5"),

@@ -9,6 +9,7 @@ from torch import nn
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.discriminator import accumulate_gradients
 from airl_cli.algorithms.regularization import (
+    box_penalty,
     gradient_penalty,
     interpolated_penalty,
     make_optimizer,
@@ -75,6 +76,22 @@ def linear_net() -> BasicRewardNet:
 def test_below_its_limit_a_slope_is_free(limit: float, expected: float) -> None:
     penalty = gradient_penalty(linear_net(), batch(), limit)
     assert penalty.item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_box_penalty_is_measured_between_the_samples_too() -> None:
+    """Of 0.5 x^2 the slope is x; the samples lie at 0 and 6 only."""
+
+    class Square(BasicRewardNet):
+        def forward(self, state, action, next_state, done):  # noqa: ANN001, ANN202
+            return 0.5 * state[:, 0].square() + 0.0 * action.sum()
+
+    obs = np.repeat([[0.0, 0.0], [6.0, 0.0]], 3000, axis=0)
+    zeros = np.zeros((6000, 1))
+    samples = TransitionBatch.of({"obs": obs, "acts": zeros, "next_obs": obs, "dones": zeros[:, 0]})
+    net = line_net(Square)
+    assert gradient_penalty(net, samples).item() == pytest.approx(18.0)
+    penalty = box_penalty(net, samples, np.random.default_rng(0))
+    assert penalty.item() == pytest.approx(12.0, rel=0.05)  # the mean of x^2 over [0, 6]
 
 
 def test_r1_of_a_linear_reward_is_half_its_squared_slope() -> None:
