@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections import defaultdict
@@ -23,6 +24,7 @@ from typing import Any
 from benchmarks.common.report import conditions, footer, spread, write
 
 HERE = Path(__file__).parent
+CPU = "benchmark.json"  # beside result.json: processor time of the whole command
 TASKS = ("half_cheetah", "hopper", "walker2d", "swimmer", "ant")
 
 
@@ -31,11 +33,20 @@ def run(task: str, seed: int, root: Path, overrides: list[str]) -> None:
     folder = root / f"{task}-{seed}"
     command = ["train", f"env={task}", f"seed={seed}", f"hydra.run.dir={folder}", "resume=auto"]
     print("+ airl", *command, *overrides, flush=True)
+    begun, before = (folder / "result.json").exists(), _processor_seconds()
     subprocess.run(
         [sys.executable, "-m", "airl_cli", *command, *overrides],
         check=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
+    if not begun:
+        spent = round(_processor_seconds() - before, 1)
+        (folder / CPU).write_text(json.dumps({"cpu_seconds": spent}) + "\n")
+
+
+def _processor_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def gathered(root: Path) -> list[dict[str, Any]]:
@@ -43,7 +54,9 @@ def gathered(root: Path) -> list[dict[str, Any]]:
     rows = []
     for task in TASKS:
         for file in sorted(root.glob(f"{task}-*/result.json")):
-            rows.append({"task": task, **json.loads(file.read_text())})
+            spent = file.with_name(CPU)
+            cpu = json.loads(spent.read_text()) if spent.exists() else {"cpu_seconds": None}
+            rows.append({"task": task, **json.loads(file.read_text()), **cpu})
     return rows
 
 
@@ -54,8 +67,8 @@ def table(facts: dict[str, Any]) -> list[str]:
         by_task[row["task"]].append(row)
     lines = [
         "| task | random | expert | learner | normalised score | environment steps | seconds of "
-        "AIRL on the clock | seeds |",
-        "|---|---|---|---|---|---|---|---|",
+        "AIRL on the clock | of processor time, whole command | seeds |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for task, rows in by_task.items():
         returns = [
@@ -66,7 +79,11 @@ def table(facts: dict[str, Any]) -> list[str]:
         steps = f"{max(row['env_steps'] for row in rows):,}"
         seconds = spread([row["train_seconds"] for row in rows])
         seeds = ", ".join(str(row["seed"]) for row in rows)
-        lines.append("| " + " | ".join([task, *returns, score, steps, seconds, seeds]) + " |")
+        spent = ", ".join(
+            "-" if r["cpu_seconds"] is None else f"{r['cpu_seconds']:.0f}" for r in rows
+        )
+        cells = [task, *returns, score, steps, seconds, spent, seeds]
+        lines.append("| " + " | ".join(cells) + " |")
     note = "Returns: means over 50 episodes, actions sampled; over seeds ± deviation (each seed). "
     return [*lines, "", note + footer(facts)]
 
