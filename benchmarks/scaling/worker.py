@@ -27,7 +27,9 @@ def made_up(venv: VecEnv, n: int) -> Transitions:
         acts = rng.integers(venv.action_space.n, size=n)
     else:
         acts = rng.uniform(-1, 1, (n, *(venv.action_space.shape or ()))).astype(np.float32)
-    return Transitions(obs, acts, np.full(n, {}, dtype=object), np.roll(obs, -1, 0), np.zeros(n, bool))
+    return Transitions(
+        obs, acts, np.full(n, {}, dtype=object), np.roll(obs, -1, 0), np.zeros(n, bool)
+    )
 
 
 def peak_mib() -> float:
