@@ -105,9 +105,10 @@ def table(task: str, rows: list[dict]) -> str:
     out = [f"| {task}: true return in the target | mean | std | each seed |", "|---|---|---|---|"]
     for name, values in {**lines, **scores}.items():
         form = "{:.2f}" if name.startswith("(") else "{:.3f}"
-        each = ", ".join(form.format(value) for value in values)
+        known = [value for value in values if value is not None]  # none: (a) and (c) are the same
+        each = ", ".join("-" if value is None else form.format(value) for value in values)
         out.append(
-            f"| {name} | {form.format(np.mean(values))} | {form.format(np.std(values))} | {each} |"
+            f"| {name} | {form.format(np.mean(known))} | {form.format(np.std(known))} | {each} |"
         )
     seconds = ", ".join(f"{r['seconds']:.0f} (load {r['load_average']:.1f})" for r in rows)
     seeds = " ".join(str(r["seed"]) for r in rows)
