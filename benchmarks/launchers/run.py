@@ -156,7 +156,7 @@ def wait_until(holds: Callable[[], bool], seconds: float = 600.0) -> None:
 
 def time_saved(folder: Path, before: dict[str, Any]) -> dict[str, Any]:
     """Two runs of at least 60 s, one after the other and at once."""
-    typed = ["train", "-m", "env=cartpole", "seed=0,1", "trainer.total_timesteps=400000"]
+    typed = ["train", "-m", "env=cartpole", "seed=0,1", "trainer.total_timesteps=1000000"]
     run(folder, "train", "env=cartpole", "trainer.total_timesteps=4096")  # trains the expert
     seconds, load = {}, {}
     for name in ("basic", "joblib"):
