@@ -5,13 +5,15 @@ from __future__ import annotations
 import abc
 import contextlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch as th
 from torch import nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import _SpectralNorm
 from torch.nn.utils.parametrizations import spectral_norm as spectral_normalized
+
+from airl_cli.errors import InvalidTypeError
 
 
 class BaseNorm(nn.Module, abc.ABC):
@@ -213,7 +215,7 @@ def build_mlp(
         layers[f"{prefix}flatten"] = nn.Flatten()
     if normalize_input_layer is not None:
         layers[f"{prefix}normalize_input"] = normalize_input_layer(in_size)
-    limited = spectral_normalized if spectral_norm else _as_it_is
+    limited = _limited(spectral_norm)
     width = in_size
     for i, size in enumerate(hid_sizes):
         layers[f"{prefix}dense{i}"] = limited(nn.Linear(width, size))
@@ -268,7 +270,7 @@ def build_cnn(
     if stride > 1 and padding == "same":
         padding = 0
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    limited = spectral_normalized if spectral_norm else _as_it_is
+    limited = _limited(spectral_norm)
     channels = in_channels
     for i, hidden in enumerate(hid_channels):
         convolution = nn.Conv2d(channels, hidden, kernel_size, stride, padding)
@@ -283,6 +285,15 @@ def build_cnn(
     if squeeze_output:
         layers[f"{prefix}squeeze"] = SqueezeLayer()
     return nn.Sequential(layers)
+
+
+def _limited(spectral_norm: bool) -> Callable[[nn.Module], nn.Module]:
+    if not isinstance(spectral_norm, bool):
+        raise InvalidTypeError(
+            f"spectral_norm={spectral_norm!r} is neither true nor false.",
+            "Set reward.spectral_norm to true or false.",
+        )
+    return spectral_normalized if spectral_norm else _as_it_is
 
 
 def _as_it_is(layer: nn.Module) -> nn.Module:

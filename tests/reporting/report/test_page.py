@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -122,9 +123,27 @@ def test_in_a_browser(page: Path) -> None:
 
 
 def wait_for(driver: Any, condition: str) -> None:
+    until(driver, lambda d: d.execute_script(f"return {condition}"))
+
+
+def until(driver: Any, holds: Callable[[Any], Any]) -> None:
     from selenium.webdriver.support.wait import WebDriverWait
 
-    WebDriverWait(driver, 30).until(lambda d: d.execute_script(f"return {condition}"))
+    WebDriverWait(driver, 60).until(holds)
+
+
+def hover(driver: Any, x: int, y: int) -> None:
+    """To the point from two pixels beside it: a page that is still busy misses single moves."""
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+
+    for step in (2, 1):
+        mouse = ActionBuilder(driver)
+        mouse.pointer_action.move_to_location(x - step, y + 1)
+        mouse.perform()
+
+
+def shows(driver: Any, element: str) -> bool:
+    return driver.execute_script(f"return {element} !== null")
 
 
 def column(driver: Any, table: str, heading: str) -> list[str]:
@@ -177,8 +196,6 @@ def filtering_works(driver: Any) -> None:
 
 def curves_can_be_hovered(driver: Any) -> None:
     """The mouse goes to the last point of the better of two groups."""
-    from selenium.webdriver.common.actions.action_builder import ActionBuilder
-
     index = driver.execute_script(
         "return figures.curves.findIndex((f) => f.data.filter((t) => t.name).length === 2)"
     )
@@ -190,10 +207,7 @@ def curves_can_be_hovered(driver: Any) -> None:
         "return [box.left + axes.xaxis._offset + axes.xaxis.l2p(4000),"
         " box.top + axes.yaxis._offset + axes.yaxis.l2p(460)].map(Math.round);"
     )
-    mouse = ActionBuilder(driver)
-    mouse.pointer_action.move_to_location(x - 2, y + 1)
-    mouse.perform()
-    wait_for(driver, f"{plot}.querySelector('.hovertext') !== null")
+    until(driver, lambda d: hover(d, x, y) or shows(d, f"{plot}.querySelector('.hovertext')"))
     text = driver.execute_script(f"return {plot}.querySelector('.hovertext').textContent")
     assert "4,000 steps" in text
     assert "460" in text
