@@ -117,7 +117,7 @@ def cluster(folder: Path) -> Iterator[None]:
     place = folder / "cluster"
     place.mkdir()
     arguments = ["start", "--head", "--block", f"--port={PORT}", "--num-cpus=2"]
-    options = ["--include-dashboard=false", "--disable-usage-stats", "--min-worker-port=0"]
+    options = ["--include-dashboard=false", "--disable-usage-stats"]
     command = [sys.executable, "-m", "ray.scripts.scripts", *arguments, *options]
     patient = {**os.environ, "RAY_raylet_start_wait_time_s": "300"}
     with (folder / "cluster.txt").open("w") as output:
@@ -125,7 +125,10 @@ def cluster(folder: Path) -> Iterator[None]:
             command, cwd=place, env=patient, stdout=output, stderr=subprocess.STDOUT
         )
         try:
-            wait_until(lambda: "Ray runtime started" in (folder / "cluster.txt").read_text())
+            said = folder / "cluster.txt"
+            wait_until(lambda: head.poll() or "Ray runtime started" in said.read_text())
+            if head.poll() is not None:
+                raise RuntimeError(f"the cluster did not start:\n{said.read_text()}")
             yield
         finally:
             head.send_signal(signal.SIGTERM)
