@@ -119,7 +119,7 @@ def cluster(folder: Path) -> Iterator[None]:
     arguments = ["start", "--head", "--block", f"--port={PORT}", "--num-cpus=2"]
     options = ["--include-dashboard=false", "--disable-usage-stats"]
     command = [sys.executable, "-m", "ray.scripts.scripts", *arguments, *options]
-    patient = {**os.environ, "RAY_raylet_start_wait_time_s": "300"}
+    patient = {**os.environ, "RAY_raylet_start_wait_time_s": "300", "RAY_AUTH_MODE": "disabled"}
     with (folder / "cluster.txt").open("w") as output:
         head = subprocess.Popen(
             command, cwd=place, env=patient, stdout=output, stderr=subprocess.STDOUT
