@@ -75,11 +75,7 @@ class Rounds:
         if not self.total or not timed:
             return "ETA -"
         left = (self.clock() - self._began) * (self.total - self.done) / timed
-        minutes, seconds = divmod(round(left), 60)
-        hours, minutes = divmod(minutes, 60)
-        return (
-            f"ETA {hours}:{minutes:02d}:{seconds:02d}" if hours else f"ETA {minutes}:{seconds:02d}"
-        )
+        return f"ETA {_duration(left)}"
 
     @property
     def learner_return(self) -> str:
