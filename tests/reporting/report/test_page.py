@@ -116,6 +116,7 @@ def test_in_a_browser(page: Path) -> None:
         sorting_works(driver)
         filtering_works(driver)
         curves_can_be_hovered(driver)
+        places_are_kept_for_pictures(driver)
         assert driver.get_log("browser") == []
         assert driver.title.startswith("airl report")
         assert driver.execute_script("return performance.getEntriesByType('resource').length") == 0
@@ -202,17 +203,38 @@ def curves_can_be_hovered(driver: Any) -> None:
     plot = f"document.querySelector('[data-figure=curves][data-index=\"{index}\"]')"
     driver.execute_script(f"{plot}.scrollIntoView({{behavior: 'instant', block: 'center'}})")
     wait_for(driver, f"{plot}.querySelector('.scatterlayer') !== null")
-    x, y = driver.execute_script(
-        f"const box = {plot}.getBoundingClientRect(), axes = {plot}._fullLayout;"
-        "return [box.left + axes.xaxis._offset + axes.xaxis.l2p(4000),"
-        " box.top + axes.yaxis._offset + axes.yaxis.l2p(460)].map(Math.round);"
-    )
-    until(driver, lambda d: hover(d, x, y) or shows(d, f"{plot}.querySelector('.hovertext')"))
+
+    def mouse_over(driver: Any) -> bool:
+        hover(driver, *place_of_last_point(driver, plot))
+        return shows(driver, f"{plot}.querySelector('.hovertext')")
+
+    until(driver, mouse_over)
     text = driver.execute_script(f"return {plot}.querySelector('.hovertext').textContent")
     assert "4,000 steps" in text
     assert "460" in text
     assert re.search(r"95 % interval \[440, 480\]", text)
     assert "3 seeds" in text
+
+
+def place_of_last_point(driver: Any, plot: str) -> tuple[int, int]:
+    """In pixels of the window, now: a page that is still being drawn may move it."""
+    return driver.execute_script(
+        f"const box = {plot}.getBoundingClientRect(), axes = {plot}._fullLayout;"
+        "return [box.left + axes.xaxis._offset + axes.xaxis.l2p(4000),"
+        " box.top + axes.yaxis._offset + axes.yaxis.l2p(460)].map(Math.round);"
+    )
+
+
+def places_are_kept_for_pictures(driver: Any) -> None:
+    """They are drawn when they come into sight, and the page must not move then."""
+    driver.execute_script("window.dispatchEvent(new Event('beforeprint'))")  # draws them all
+    wait_for(driver, "document.querySelector('.plot:not(.js-plotly-plot)') === null")
+    kept, taken = driver.execute_script(
+        "const plots = [...document.querySelectorAll('.plot')];"
+        "return [plots.map((p) => p.style.minHeight), plots.map((p) => `${p.offsetHeight}px`)];"
+    )
+    assert len(kept) > 2
+    assert kept == taken
 
 
 def markup_that_got_in_would_not_run(driver: Any) -> None:

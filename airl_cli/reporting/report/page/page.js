@@ -46,8 +46,9 @@ document.getElementById("filter").addEventListener("input", (event) => {
 
 const figures = JSON.parse(document.getElementById("figures").textContent);
 const options = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+const figureOf = (element) => figures[element.dataset.figure][element.dataset.index];
 function draw(element) {
-  const figure = figures[element.dataset.figure][element.dataset.index];
+  const figure = figureOf(element);
   Plotly.newPlot(element, figure.data, figure.layout, options);
 }
 // A page of many environments draws each picture when it comes into sight.
@@ -58,7 +59,11 @@ const observer = new IntersectionObserver((entries) => {
     draw(entry.target);
   }
 }, { rootMargin: "600px" });
-for (const element of document.querySelectorAll(".plot")) observer.observe(element);
+for (const element of document.querySelectorAll(".plot")) {
+  // Its place is kept from the start, or the page would move under the reader's mouse.
+  element.style.minHeight = `${figureOf(element).layout.height}px`;
+  observer.observe(element);
+}
 window.addEventListener("beforeprint", () => {
   for (const element of document.querySelectorAll(".plot:not(.js-plotly-plot)")) draw(element);
 });
