@@ -20,6 +20,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from airl_cli.envs.dummy import LeanDummyVecEnv
 from airl_cli.envs.episodes import RepeatableEpisodes
+from airl_cli.envs.mujoco_warnings import without_known_warnings
 from airl_cli.envs.registry import explained_construction, find_spec
 from airl_cli.envs.wrappers import cast_observations
 from airl_cli.errors import InvalidValueError, RunFailedError
@@ -100,7 +101,8 @@ class _Blueprint:
     def build(self, index: int) -> gym.Env[Any, Any]:
         if self.import_module:
             importlib.import_module(self.import_module)
-        with explained_construction(self.spec.id, has_kwargs=bool(self.kwargs)):
+        explained = explained_construction(self.spec.id, has_kwargs=bool(self.kwargs))
+        with explained, without_known_warnings(self.spec):
             env = gym.make(self.spec, max_episode_steps=self.max_episode_steps, **self.kwargs)
         for wrapper in self.wrappers:
             env = wrapper(env)
