@@ -260,26 +260,15 @@ class AdversarialTrainer(RoundTrainer):
         del env_rewards
         return self.reward_train.predict(*(x.cpu().numpy() for x in batch))
 
-    def generator_reward(
+    def _training_reward(
         self,
         batch: TransitionBatch,
         env_rewards: np.ndarray,
         learned: np.ndarray | None = None,
     ) -> np.ndarray:
-        """`reward_train` as processed for training (n,), for on-policy generators.
-
-        Args:
-            batch: Transitions (n).
-            env_rewards: Of no concern here.
-            learned: `reward_train` as it is (n,): the same where no wrapper processes it.
-        """
-        if learned is not None and not self.reward_train.is_processed:
-            return learned
-        return self.replay_reward(batch, env_rewards)
-
-    def replay_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
-        """`reward_train` as processed for training (n,), for off-policy generators."""
-        del env_rewards
+        """`reward_train` as its wrappers process it for training (n,)."""
+        if not self.reward_train.is_processed:
+            return super()._training_reward(batch, env_rewards, learned)
         return self.reward_train.predict_processed(*(x.cpu().numpy() for x in batch))
 
     # -- the discriminator ---------------------------------------------------------------------

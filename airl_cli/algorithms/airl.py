@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
@@ -87,23 +86,10 @@ class AIRL(AdversarialTrainer):
         """Log pi(a|s) (batch,) of the current policy, for the action that reached the env."""
         return self.generator.log_prob(batch)
 
-    def generator_reward(
-        self,
-        batch: TransitionBatch,
-        env_rewards: np.ndarray,
-        learned: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """`f(s, a, s') - w log pi(a|s)` (n,), for on-policy generators.
-
-        Args:
-            batch: The transitions (n).
-            env_rewards: Of no concern here.
-            learned: `f` (n,), if it is known already.
-        """
-        rewards = super().generator_reward(batch, env_rewards, learned)
-        if self.log_prob_weight == 0:
-            return rewards
-        return rewards - self.log_prob_weight * self.log_prob(batch).cpu().numpy()
+    @property
+    def entropy_weight(self) -> float:
+        """`log_prob_weight`: with 1, what on-policy generators are paid is the logit."""
+        return self.log_prob_weight
 
     @property
     def reward_train(self) -> RewardNet:

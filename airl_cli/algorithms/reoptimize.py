@@ -86,24 +86,10 @@ class RewardTrainer(RoundTrainer):
             return env_rewards
         return self._given.predict(*(x.cpu().numpy() for x in batch))
 
-    def generator_reward(
-        self,
-        batch: TransitionBatch,
-        env_rewards: np.ndarray,
-        learned: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """`r(s, a, s') - tau log pi(a|s)` (n,), for on-policy generators.
-
-        Args:
-            batch: The transitions (n).
-            env_rewards: What the environment paid for them (n,).
-            learned: Their learned reward (n,), if it is known already.
-        """
-        rewards = super().generator_reward(batch, env_rewards, learned)
-        tau = self.temperature
-        if tau == 0.0:
-            return rewards
-        return rewards - np.float32(tau) * self.generator.log_prob(batch).cpu().numpy()
+    @property
+    def entropy_weight(self) -> float:
+        """`temperature`."""
+        return self.temperature
 
     def _after_generator(self) -> Mapping[str, float]:
         return {"temperature": self.temperature}

@@ -103,31 +103,26 @@ class RoundTrainer(abc.ABC):
         """
 
     @property
-    def trained_modules(self) -> Mapping[str, nn.Module]:
-        """Everything whose weights a round changes."""
-        return {"generator": self.policy}
+    def entropy_weight(self) -> float:
+        """Weight w of `- w log pi(a|s)` in what on-policy generators are paid."""
+        return 0.0
 
-    def generator_reward(
+    def _training_reward(
         self,
         batch: TransitionBatch,
         env_rewards: np.ndarray,
         learned: np.ndarray | None = None,
     ) -> np.ndarray:
-        """What an on-policy generator is paid for transitions, before scaling.
+        """The `learned_reward` as generators are trained on it (n,), without entropy.
 
-        Args:
-            batch: The transitions (n).
-            env_rewards: What the environment paid for them (n,).
-            learned: Their `learned_reward` (n,), if it is known already.
-
-        Returns:
-            Rewards (n,).
+        `learned` is that reward, if it is known already.
         """
         return self.learned_reward(batch, env_rewards) if learned is None else learned
 
-    def replay_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
-        """What an off-policy generator is paid for replayed transitions; arguments as above."""
-        return self.learned_reward(batch, env_rewards)
+    @property
+    def trained_modules(self) -> Mapping[str, nn.Module]:
+        """Everything whose weights a round changes."""
+        return {"generator": self.policy}
 
     def _after_generator(self) -> Mapping[str, float]:
         """What a round does when the generator is trained; gives figures for `stats`."""
@@ -135,6 +130,37 @@ class RoundTrainer(abc.ABC):
 
     def _before_pricing(self) -> None:  # noqa: B027 - a hook, not a duty
         """What happens when an on-policy rollout is complete and not yet paid."""
+
+    # -- what a generator is paid --------------------------------------------------------------
+
+    def generator_reward(
+        self,
+        batch: TransitionBatch,
+        env_rewards: np.ndarray,
+        learned: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """`r(s, a, s') - w log pi(a|s)` (n,), for on-policy generators, before scaling.
+
+        r is the `replay_reward`, w the `entropy_weight`, and the log-probability that of the
+        action which reached the environment (`airl_cli.algorithms.log_prob`).
+
+        Args:
+            batch: The transitions (n).
+            env_rewards: What the environment paid for them (n,).
+            learned: Their `learned_reward` (n,), if it is known already.
+        """
+        rewards = self._training_reward(batch, env_rewards, learned)
+        weight = float(self.entropy_weight)
+        if weight == 0.0:
+            return rewards
+        return rewards - weight * self.generator.log_prob(batch).cpu().numpy()
+
+    def replay_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
+        """What an off-policy generator is paid for replayed transitions (n,).
+
+        Without `- log pi`: such algorithms bring an entropy term of their own. Arguments as above.
+        """
+        return self._training_reward(batch, env_rewards)
 
     # -- members that users know ---------------------------------------------------------------
 
