@@ -29,6 +29,7 @@ from airl_cli.experts.base import Demonstrations, Report, silent
 from airl_cli.experts.identity import describe, short_hash
 from airl_cli.experts.sampling import Sampling, sampled_demonstrations
 from airl_cli.policies import rebuild_policy
+from airl_cli.quiet import leave_no_log_folder
 from airl_cli.seeding import derive_seed, isolated_rng
 
 if TYPE_CHECKING:
@@ -191,6 +192,7 @@ class TrainedExpert:
     def _learn(self, venv: VecEnv, progress: _Progress) -> BaseAlgorithm:
         if self.temperature == 0:
             model = self._build(self._training_env(venv))
+            leave_no_log_folder(model)
             return model.learn(self.total_timesteps, callback=_Reporter(progress))
         model = self._build(venv)
         trainer = RewardTrainer(

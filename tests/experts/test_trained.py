@@ -1,6 +1,7 @@
 """An expert is trained once, kept, reused, and refused when it is no expert."""
 
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -178,6 +179,17 @@ def test_an_expert_waits_for_the_process_that_trains_it(make: Any, env: EnvSpec)
     expert.demonstrations(env, seed=0, report=report)
     other.join()
     assert [line.split(" ")[0] for line in news] == ["waiting", "training", "trained"]
+
+
+def test_training_leaves_nothing_among_the_temporary_files(
+    make: Any, env: EnvSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    for temperature in (0.0, 0.1):
+        make(temperature=temperature).demonstrations(env, seed=0)
+    assert list(temporary.glob("SB3-*")) == []
 
 
 def test_rewards_can_be_normalised_in_training_only(make: Any, env: EnvSpec) -> None:
