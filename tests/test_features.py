@@ -5,6 +5,7 @@ from gymnasium import spaces
 from stable_baselines3 import PPO
 
 from airl_cli.features import NormalizedFeatures
+from airl_cli.quiet import leave_no_log_folder
 from support.line import line_venv
 
 
@@ -27,6 +28,7 @@ def test_a_policy_learns_its_statistics_in_training_and_keeps_them_in_its_weight
         device="cpu",
         policy_kwargs={"features_extractor_class": NormalizedFeatures},
     )
+    leave_no_log_folder(model)
     model.learn(80)
     state = model.policy.state_dict()
     assert state["features_extractor.norm.count"] > 0

@@ -18,6 +18,7 @@ from torch import nn
 from airl_cli.algorithms import AIRL
 from airl_cli.features import NormalizedFeatures
 from airl_cli.generators import FastPPO
+from airl_cli.quiet import leave_no_log_folder
 from airl_cli.rewards import BasicShapedRewardNet, EMANorm
 from support.line import Line, line_demonstrations, line_venv
 
@@ -27,7 +28,12 @@ BASIC: dict[str, Any] = {"n_steps": 40, "batch_size": 40, "n_epochs": 3, "learni
 def made(algorithm: type[PPO], env: dict[str, Any] | None = None, **kwargs: Any) -> PPO:
     venv = line_venv(**(env or {}))
     settings = {**BASIC, "device": "cpu", "seed": 0, **kwargs}
-    return algorithm("MlpPolicy", venv, **settings)
+    return unlogged(algorithm("MlpPolicy", venv, **settings))
+
+
+def unlogged(model: PPO) -> PPO:
+    leave_no_log_folder(model)
+    return model
 
 
 def trained(algorithm: type[PPO], steps: int, **kwargs: Any) -> PPO:
@@ -155,7 +161,7 @@ def test_a_file_of_it_goes_on_where_it_was_and_sb3_can_read_it(tmp_path) -> None
         assert {float(e["step"]) for e in moments[0].values()} == {2 * 3 * 4.0}
         for index, entries in moments[1].items():
             assert th.equal(moments[0][index]["exp_avg_sq"], entries["exp_avg_sq"])
-    again = FastPPO.load(tmp_path / "model.zip", device="cpu")
+    again = unlogged(FastPPO.load(tmp_path / "model.zip", device="cpu"))
     results = []
     for model in (whole, again):
         model.set_env(line_venv(seed=5))
@@ -241,7 +247,7 @@ def test_spaces_of_float64_are_taken_as_sb3_takes_them() -> None:
     weights = []
     for algorithm in (PPO, FastPPO):
         venv = DummyVecEnv([Double] * 4)
-        model = algorithm("MlpPolicy", venv, device="cpu", seed=0, **BASIC)
+        model = unlogged(algorithm("MlpPolicy", venv, device="cpu", seed=0, **BASIC))
         weights.append(state(model.learn(160)))
     assert_same(weights[1], weights[0], atol=2e-5)
 
