@@ -1,10 +1,11 @@
+import logging
 import tempfile
 
 import pytest
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 
-from airl_cli.quiet import leave_no_log_folder
+from airl_cli.quiet import leave_no_log_folder, quiet_loggers
 from support.line import line_venv
 
 
@@ -41,3 +42,12 @@ def test_a_logger_that_was_chosen_stays(temporary, tmp_path):
     assert model.logger is chosen
     assert [path.name for path in (tmp_path / "events").iterdir()] == ["PPO_1"]
     assert list(temporary.glob("SB3-*")) == []
+
+
+def test_loggers_are_quiet_for_a_block_and_get_their_levels_back():
+    one, two = logging.getLogger("quiet.one"), logging.getLogger("quiet.two")
+    one.setLevel(logging.DEBUG)
+    with pytest.raises(RuntimeError), quiet_loggers(one.name, two.name, level=logging.ERROR):
+        assert not one.isEnabledFor(logging.WARNING) and two.isEnabledFor(logging.ERROR)
+        raise RuntimeError
+    assert (one.level, two.level) == (logging.DEBUG, logging.NOTSET)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,11 +17,14 @@ from airl_cli.experts.base import Demonstrations, Report, silent
 from airl_cli.experts.checkpoint import CheckpointExpert, check_algorithm
 from airl_cli.experts.recorded import Selection, recorded_demonstrations
 from airl_cli.experts.sampling import Sampling
+from airl_cli.quiet import quiet_loggers
 
 if TYPE_CHECKING:
     from airl_cli.envs import EnvSpec
 
 _DEFAULT_EPISODES = 32
+_TALKERS = ("huggingface_hub", "datasets")
+"""Loggers that warn of what the error which follows says."""
 
 
 @dataclass
@@ -125,7 +127,7 @@ class HubExpert:
     def _file(self, filename: str) -> str:
         hub = require("huggingface_sb3", "hub", "expert=huggingface")
         try:
-            with _silenced("huggingface_hub"):
+            with quiet_loggers(*_TALKERS, level=logging.ERROR):
                 return str(hub.load_from_hub(repo_id=self.repo, filename=filename))
         except Exception as error:  # the hub, the network and the cache raise dozens of kinds
             raise self._unavailable(f"{filename} of {self.repo}", error) from error
@@ -133,7 +135,7 @@ class HubExpert:
     def _read_dataset(self) -> Recording:
         datasets = require("datasets", "hub", "expert=huggingface")
         try:
-            with quiet(datasets), _silenced("huggingface_hub", "datasets"):
+            with quiet(datasets), quiet_loggers(*_TALKERS, level=logging.ERROR):
                 dataset = datasets.load_dataset(self.repo, split=self.split)
         except Exception as error:
             raise self._unavailable(f"the split {self.split} of {self.repo}", error) from error
@@ -156,17 +158,3 @@ class HubExpert:
             "Check the names (expert.repo, expert.filename) and the network; without one, run it "
             "once on a machine that has, and copy its cache to HF_HOME here.",
         )
-
-
-@contextmanager
-def _silenced(*names: str) -> Iterator[None]:
-    """Without the warnings of these loggers: the error that follows says what they say."""
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

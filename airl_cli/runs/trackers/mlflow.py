@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from airl_cli.data.formats.base import require
 from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.quiet import quiet_loggers
 from airl_cli.runs import layout
 from airl_cli.runs.trackers.base import RunFacts, Tracker
 
@@ -79,7 +80,8 @@ class MLflow(Tracker):
             # Was asked for in so many words; MLflow would rather see a database.
             os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
         try:
-            with _quiet(), _alone(file):
+            # Without the news of how a database is made.
+            with quiet_loggers("mlflow", "alembic", level=logging.WARNING), _alone(file):
                 self._experiment_id = self._open(file)
         except AirlError:
             raise
@@ -218,20 +220,6 @@ def _alone(file: Path | None) -> Iterator[None]:
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{file}.lock", timeout=120):
         yield
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the news of how a database is made."""
-    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _user() -> str:
