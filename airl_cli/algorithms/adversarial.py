@@ -98,7 +98,6 @@ class AdversarialTrainer(RoundTrainer):
         base_opt_kwargs: Optimiser settings of the base reward alone (`weight_decay`, `lr`, ...),
             so that the potential takes the blame for what only the generator visits.
         base_gradient_penalty: Weight of the squared gradient of the base reward in the loss.
-        base_gradient_limit: Only what the gradient's norm has above this counts there.
         base_box_penalty: Weight of the same at random places in the range of the samples.
         r1_penalty: Weight of the squared gradient of the whole net on the expert's samples
             (Mescheder, Geiger & Nowozin 2018).
@@ -146,7 +145,6 @@ class AdversarialTrainer(RoundTrainer):
         normalize_gen_reward: bool = False,
         base_opt_kwargs: Mapping[str, Any] | None = None,
         base_gradient_penalty: float = 0.0,
-        base_gradient_limit: float = 0.0,
         base_box_penalty: float = 0.0,
         r1_penalty: float = 0.0,
         gradient_penalty: float = 0.0,
@@ -184,7 +182,6 @@ class AdversarialTrainer(RoundTrainer):
         self._disc_lr_schedule = disc_lr_schedule
         self._penalties = GradientPenalties(
             base=base_gradient_penalty,
-            base_limit=base_gradient_limit,
             box=base_box_penalty,
             r1=r1_penalty,
             interpolated=gradient_penalty,

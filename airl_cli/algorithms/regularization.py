@@ -63,7 +63,6 @@ class GradientPenalties:
 
     Args:
         base: Weight of `gradient_penalty` on the base reward alone, on the samples of both sides.
-        base_limit: Its `limit`.
         box: Weight of `box_penalty`.
         r1: Weight of `r1_penalty`.
         interpolated: Weight of `interpolated_penalty`.
@@ -77,11 +76,10 @@ class GradientPenalties:
         r1: float,
         interpolated: float,
         rng: np.random.Generator,
-        base_limit: float = 0.0,
         box: float = 0.0,
     ) -> None:
-        self.base, self.r1, self.interpolated, self._rng = base, r1, interpolated, rng
-        self.base_limit, self.box = base_limit, box
+        self.base, self.box, self.r1, self.interpolated = base, box, r1, interpolated
+        self._rng = rng
 
     def __bool__(self) -> bool:
         return max(self.base, self.box, self.r1, self.interpolated) > 0
@@ -92,7 +90,7 @@ class GradientPenalties:
         expert, generated = batch.rows(slice(0, n)), batch.rows(slice(n, None))
         total = th.zeros((), device=net.device)
         if self.base > 0:
-            total = total + self.base * gradient_penalty(net, batch, self.base_limit)
+            total = total + self.base * gradient_penalty(net, batch)
         if self.box > 0:
             total = total + self.box * box_penalty(net, batch, self._rng)
         if self.r1 > 0:
@@ -104,23 +102,17 @@ class GradientPenalties:
         return total
 
 
-def gradient_penalty(net: RewardNet, batch: TransitionBatch, limit: float = 0.0) -> th.Tensor:
-    """Mean square of what the norm of the base reward's gradient has above a limit (scalar).
+def gradient_penalty(net: RewardNet, batch: TransitionBatch) -> th.Tensor:
+    """Mean squared norm of the base reward's gradient on the samples of both sides (scalar).
 
-    On the samples of both sides. With limit 0 it is zero-centred (Mescheder, Geiger & Nowozin
-    2018) and flattens the reward's peaks too; with a limit it is one-sided (Petzka, Fischer &
-    Lukovnikov 2018, section 5), and leaves a reward alone that is nowhere steeper.
+    Zero-centred (Mescheder, Geiger & Nowozin 2018): it flattens the reward's peaks too.
 
     Args:
         net: Perhaps shaped; only the base counts.
         batch: Where to measure (n).
-        limit: Reward per unit of the transition.
     """
     base = unwrapped(net)
-    squares = _squared_slopes(base, *base.preprocess(*batch))
-    if limit == 0.0:
-        return squares.mean()
-    return ((squares + 1e-12).sqrt() - limit).clamp(min=0.0).square().mean()
+    return _squared_slopes(base, *base.preprocess(*batch)).mean()
 
 
 def box_penalty(net: RewardNet, batch: TransitionBatch, rng: np.random.Generator) -> th.Tensor:

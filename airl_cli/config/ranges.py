@@ -74,7 +74,6 @@ RANGES = {
     "trainer.n_disc_updates_before_pricing": at_least(0),
     "trainer.log_prob_weight": at_least(0),
     "trainer.base_gradient_penalty": at_least(0),
-    "trainer.base_gradient_limit": at_least(0),
     "trainer.base_box_penalty": at_least(0),
     "trainer.r1_penalty": at_least(0),
     "trainer.gradient_penalty": at_least(0),
