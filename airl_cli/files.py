@@ -24,6 +24,22 @@ _FILE_MODE = 0o666
 
 
 @contextmanager
+def explained_writing(path: Path) -> Iterator[None]:
+    """Turn what the system raises where `path` cannot be written into a message for the user.
+
+    Raises:
+        InvalidValueError: Naming `path` and the reason.
+    """
+    try:
+        yield
+    except (OSError, NotImplementedError) as error:  # the second: no locks on this file system
+        raise InvalidValueError(
+            f"cannot write {path}: {getattr(error, 'strerror', None) or error}",
+            "Choose a folder that can be written.",
+        ) from error
+
+
+@contextmanager
 def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
     """A binary file that appears under `path` complete, when the block ends without an error.
 
@@ -34,14 +50,9 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
         InvalidValueError: If the folder cannot be created or written.
     """
     target = Path(path)
-    try:
+    with explained_writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    except OSError as error:
-        raise InvalidValueError(
-            f"cannot write {target}: {error.strerror or error}",
-            "Choose a folder that can be written.",
-        ) from error
     try:
         with os.fdopen(handle, "wb") as file:
             yield file

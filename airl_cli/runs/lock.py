@@ -3,9 +3,10 @@
 import os
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.locks import take_lock
 from airl_cli.runs import layout
 from airl_cli.serialization import read_json
 
@@ -16,20 +17,12 @@ def lock_run(run: Path) -> FileLock:
     Raises:
         InvalidValueError: If another process has it, or it cannot be written.
     """
-    lock = FileLock(run / layout.LOCK)
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:
+    lock = take_lock(run / layout.LOCK)
+    if lock is None:
         raise InvalidValueError(
             f"{run} is in use by another process{_holder(run)}.",
             "Wait until it has finished, or end it first.",
-        ) from error
-    except (OSError, NotImplementedError) as error:
-        raise InvalidValueError(
-            f"cannot write {run}: {getattr(error, 'strerror', None) or error}",
-            "Choose a folder that can be written.",
-        ) from error
+        )
     return lock
 
 

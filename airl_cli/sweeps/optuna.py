@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock, Timeout
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
@@ -19,6 +18,7 @@ from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl, create_p
 from omegaconf import DictConfig, OmegaConf
 
 from airl_cli.errors import InvalidValueError, RunFailedError
+from airl_cli.locks import take_lock
 from airl_cli.sweeps.recipe import write_recipe
 from airl_cli.sweeps.study import check_settings, finished_trials, revive_interrupted
 from airl_cli.sweeps.trials import TrialLauncher
@@ -163,14 +163,12 @@ class OptunaSweeper(Sweeper):
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    lock = FileLock(folder / _LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
+    lock = take_lock(folder / _LOCK)
+    if lock is None:
         raise InvalidValueError(
             f"another process is at the study in {folder}.",
             "Wait until it has finished, or begin another one: hydra.sweeper.study_name=<name>.",
-        ) from error
+        )
     try:
         yield
     finally:

@@ -17,6 +17,7 @@ from gymnasium.spaces import Space
 
 from airl_cli.data.types import Trajectory
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
+from airl_cli.files import explained_writing
 
 _REMEDY = "It is damaged or of another format; make or download it again."
 
@@ -119,14 +120,9 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     if target.exists():
         raise InvalidValueError(f"{target} exists already.", "Choose another name, or remove it.")
-    try:
+    with explained_writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise InvalidValueError(
-            f"cannot write {target}: {error.strerror or error}",
-            "Choose a folder that can be written.",
-        ) from error
     try:
         yield temporary
         temporary.chmod(0o755)
