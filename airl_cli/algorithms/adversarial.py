@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,14 @@ from torch import nn
 
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.checks import (
-    check_label_smoothing,
     check_minibatch_size,
     check_shapes,
     check_spaces,
+    check_updates,
 )
-from airl_cli.algorithms.discriminator import accumulate_gradients, discriminator_stats
-from airl_cli.algorithms.health import require_finite
+from airl_cli.algorithms.discriminator import Discriminator
 from airl_cli.algorithms.recording import Rollout
-from airl_cli.algorithms.regularization import (
-    GradientPenalties,
-    make_optimizer,
-    parameter_groups,
-)
+from airl_cli.algorithms.regularization import GradientPenalties
 from airl_cli.algorithms.rounds import RoundTrainer
 from airl_cli.algorithms.samples import (
     ArraySampler,
@@ -169,33 +163,29 @@ class AdversarialTrainer(RoundTrainer):
             allow_variable_horizon=allow_variable_horizon,
             normalize_gen_reward=normalize_gen_reward,
         )
-        if not self.generator.is_on_policy and n_disc_updates_per_round < 1:
-            raise InvalidValueError(
-                "n_disc_updates_per_round=0 leaves the discriminator untrained: off-policy "
-                "generators have no rollout to update it on before pricing.",
-                "Set trainer.n_disc_updates_per_round to at least 1.",
-            )
+        check_updates(n_disc_updates_per_round, self.generator.is_on_policy)
         self.set_demonstrations(demonstrations)
-        groups = parameter_groups(self.reward_net, base_opt_kwargs)
-        self.disc_opt = make_optimizer(disc_opt_cls, groups, disc_opt_kwargs or {})
-        self._disc_lrs = [group["lr"] for group in self.disc_opt.param_groups]
-        self._disc_lr_schedule = disc_lr_schedule
-        self._penalties = GradientPenalties(
-            base=base_gradient_penalty,
-            box=base_box_penalty,
-            r1=r1_penalty,
-            interpolated=gradient_penalty,
-            rng=self.rng,
+        self.discriminator = Discriminator(
+            self.reward_net,
+            self._logits,
+            minibatch_size=self.demo_minibatch_size,
+            penalties=GradientPenalties(
+                base=base_gradient_penalty,
+                box=base_box_penalty,
+                r1=r1_penalty,
+                interpolated=gradient_penalty,
+                rng=self.rng,
+            ),
+            opt_cls=disc_opt_cls,
+            opt_kwargs=disc_opt_kwargs,
+            base_opt_kwargs=base_opt_kwargs,
+            lr_schedule=disc_lr_schedule,
+            label_smoothing=label_smoothing,
         )
-        self.label_smoothing = check_label_smoothing(label_smoothing)
         capacity = gen_replay_buffer_capacity
-        if capacity is None and not self.generator.is_on_policy:
-            capacity = max(self.gen_train_timesteps, demo_batch_size)
-        self.gen_replay_buffer = GeneratorBuffer(
-            self.gen_train_timesteps if capacity is None else capacity,
-            self.rng,
-            reservoir=gen_replay_reservoir,
-        )
+        if capacity is None:
+            capacity = self._samples_of_a_round
+        self.gen_replay_buffer = GeneratorBuffer(capacity, self.rng, reservoir=gen_replay_reservoir)
         self.n_disc_updates = 0
         self._disc_stats: dict[str, float] = {}  # of the newest update
         self._summaries = (
@@ -270,6 +260,11 @@ class AdversarialTrainer(RoundTrainer):
 
     # -- the discriminator ---------------------------------------------------------------------
 
+    @property
+    def disc_opt(self) -> th.optim.Optimizer:
+        """The discriminator's optimiser."""
+        return self.discriminator.optimizer
+
     def set_demonstrations(self, demonstrations: Demonstrations) -> None:
         """Replaces the demonstrations; accepts what the constructor accepts."""
         sampler = demonstration_sampler(
@@ -302,21 +297,9 @@ class AdversarialTrainer(RoundTrainer):
         """
         expert = self._disc_samples(expert_samples, self._demonstrations, "expert_samples")
         generated = self._disc_samples(gen_samples, self.gen_replay_buffer, "gen_samples")
-        self._schedule_disc_lrs()
-        self.disc_opt.zero_grad()
-        loss, logits = accumulate_gradients(
-            self.reward_net,
-            self._logits,
-            expert,
-            generated,
-            self.demo_minibatch_size,
-            partial(self._penalties, self.reward_net) if self._penalties else None,
-            label_smoothing=self.label_smoothing,
-        )
-        require_finite("discriminator loss", loss)
-        self.disc_opt.step()
+        remaining = self.gen_algo._current_progress_remaining
+        self._disc_stats = self.discriminator.update(expert, generated, remaining)
         self.n_disc_updates += 1
-        self._disc_stats = discriminator_stats(loss, logits)
         self._record(self._disc_stats, expert)
         return self._disc_stats
 
@@ -365,12 +348,12 @@ class AdversarialTrainer(RoundTrainer):
         super()._observe(rollout, batch)
         self.gen_replay_buffer.store(batch)
 
-    def _schedule_disc_lrs(self) -> None:
-        if self._disc_lr_schedule is None:
-            return
-        factor = self._disc_lr_schedule(self.gen_algo._current_progress_remaining)
-        for group, rate in zip(self.disc_opt.param_groups, self._disc_lrs, strict=True):
-            group["lr"] = rate * factor
+    @property
+    def _samples_of_a_round(self) -> int:
+        """Off-policy rounds may be a few steps: a batch at least."""
+        if self.generator.is_on_policy:
+            return self.gen_train_timesteps
+        return max(self.gen_train_timesteps, self.demo_batch_size)
 
     def _logits(self, batch: TransitionBatch) -> th.Tensor:
         log_prob = self.log_prob(batch)

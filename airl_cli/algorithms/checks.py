@@ -31,6 +31,20 @@ def check_minibatch_size(batch_size: int, minibatch_size: int | None) -> int:
     return size
 
 
+def check_updates(n_per_round: int, is_on_policy: bool) -> None:
+    """Refuses a discriminator that would never be trained.
+
+    Raises:
+        InvalidValueError: No updates after an off-policy generator's training.
+    """
+    if not is_on_policy and n_per_round < 1:
+        raise InvalidValueError(
+            f"n_disc_updates_per_round={n_per_round} leaves the discriminator untrained: "
+            "off-policy generators have no rollout to update it on before pricing.",
+            "Set trainer.n_disc_updates_per_round to at least 1.",
+        )
+
+
 def check_label_smoothing(smoothing: float) -> float:
     """The smoothing to use.
 

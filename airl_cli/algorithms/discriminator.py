@@ -1,112 +1,105 @@
-"""One optimiser step of the discriminator, and what it tells about itself."""
+"""The discriminator in training: a reward net, its optimiser, and what holds it back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import torch as th
-import torch.nn.functional as F
 
-from airl_cli.algorithms.batch import TransitionBatch, concatenate
-from airl_cli.rewards.base import RewardNet
-from airl_cli.rewards.layers import (
-    frozen_spectral_norms,
-    frozen_statistics,
-    iterate_spectral_norms,
-    norm_layers,
+from airl_cli.algorithms.batch import TransitionBatch
+from airl_cli.algorithms.checks import check_label_smoothing
+from airl_cli.algorithms.discriminator_loss import (
+    Logits,
+    accumulate_gradients,
+    discriminator_stats,
 )
+from airl_cli.algorithms.health import require_finite
+from airl_cli.algorithms.optimizer import make_optimizer, parameter_groups
+from airl_cli.algorithms.regularization import GradientPenalties
+from airl_cli.algorithms.schedule import Schedule
+from airl_cli.rewards.base import RewardNet
 
-Logits = Callable[[TransitionBatch], th.Tensor]
 
-
-def accumulate_gradients(
-    net: RewardNet,
-    logits_of: Logits,
-    expert: TransitionBatch,
-    generated: TransitionBatch,
-    minibatch_size: int,
-    penalty: Callable[[TransitionBatch], th.Tensor] | None = None,
-    label_smoothing: float = 0.0,
-) -> tuple[float, th.Tensor]:
-    """Adds the gradient of the batch's mean loss to the net's parameters.
-
-    The loss is the binary cross-entropy of telling expert (1) from generator (0): Fu, Luo &
-    Levine 2018, section 4. Normalisation statistics take the whole batch in first and then stand
-    still, and so do estimates of spectral norms after one iteration, so that minibatches sum to
-    the gradient of the full batch.
+class Discriminator:
+    """Trains a reward net to tell the expert's transitions from the generator's.
 
     Args:
-        net: Whose parameters are trained.
-        logits_of: From a batch (n) to the logits (n,) that it is the expert's.
-        expert: Demonstrated transitions.
-        generated: As many of the generator's.
-        minibatch_size: How many of each are in memory at a time.
-        penalty: From a batch, the expert's half in front, to a scalar that is added to the loss, a
-            mean over the batch.
+        net: What is trained.
+        logits_of: From a batch (n) to the logits (n,) that it is the expert's, by way of `net`.
+        minibatch_size: Samples of each side in memory at a time; divides the batches.
+        opt_cls: Class of the optimiser.
+        opt_kwargs: For the optimiser.
+        base_opt_kwargs: Settings of the base reward alone, see `parameter_groups`.
+        lr_schedule: Factor of the learning rates, of the share of the training that remains.
+        penalties: Further terms of the loss.
         label_smoothing: The expert's label is 1 minus this.
 
-    Returns:
-        The mean cross-entropy, and the logits without gradients (2n,), the expert's in front.
+    Attributes:
+        optimizer: Of the net's parameters, the base reward's in the first group.
+
+    Raises:
+        InvalidValueError: `label_smoothing` outside of [0, 0.5).
     """
-    if not net.training:
-        net.train()
-    iterate_spectral_norms(net)
-    if norm_layers(net):
-        with th.no_grad(), frozen_spectral_norms(net):
-            for batch in _minibatches(expert, generated, minibatch_size):
-                net(*net.preprocess(*batch))
-    loss, logits_expert, logits_generated = 0.0, [], []
-    with frozen_statistics(net), frozen_spectral_norms(net):
-        for batch in _minibatches(expert, generated, minibatch_size):
-            logits = logits_of(batch)
-            labels = th.zeros_like(logits)
-            labels[: len(batch) // 2] = 1.0 - label_smoothing
-            part = F.binary_cross_entropy_with_logits(logits, labels, reduction="sum")
-            part = part / (2 * len(expert))
-            loss += part.item()
-            if penalty is not None:
-                part = part + penalty(batch) * (len(batch) / (2 * len(expert)))
-            part.backward()
-            own, other = logits.detach().chunk(2)
-            logits_expert.append(own)
-            logits_generated.append(other)
-    return loss, th.cat(logits_expert + logits_generated)
 
+    def __init__(
+        self,
+        net: RewardNet,
+        logits_of: Logits,
+        *,
+        minibatch_size: int,
+        penalties: GradientPenalties,
+        opt_cls: type[th.optim.Optimizer] = th.optim.Adam,
+        opt_kwargs: Mapping[str, Any] | None = None,
+        base_opt_kwargs: Mapping[str, Any] | None = None,
+        lr_schedule: Schedule | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        self.net = net
+        self.minibatch_size = minibatch_size
+        self.penalties = penalties
+        self.label_smoothing = check_label_smoothing(label_smoothing)
+        groups = parameter_groups(net, base_opt_kwargs)
+        self.optimizer = make_optimizer(opt_cls, groups, opt_kwargs or {})
+        self._logits_of = logits_of
+        self._lr_schedule = lr_schedule
+        self._rates = [group["lr"] for group in self.optimizer.param_groups]
 
-def _minibatches(
-    expert: TransitionBatch, generated: TransitionBatch, size: int
-) -> Iterator[TransitionBatch]:
-    """Expert and generator samples, half of each, the expert's in front."""
-    for start in range(0, len(expert), size):
-        rows = slice(start, start + size)
-        yield concatenate(expert.rows(rows), generated.rows(rows))
+    def update(
+        self, expert: TransitionBatch, generated: TransitionBatch, remaining: float
+    ) -> dict[str, float]:
+        """One step of the optimiser.
 
+        Args:
+            expert: Demonstrated transitions (n).
+            generated: As many of the generator's.
+            remaining: Share of the training that remains, 1 to 0.
 
-def discriminator_stats(loss: float, logits: th.Tensor) -> dict[str, float]:
-    """What a discriminator update says about itself.
+        Returns:
+            See `discriminator_stats`.
 
-    Args:
-        loss: Mean binary cross-entropy; ln 2 = 0.69 is guessing.
-        logits: That it is the expert's (2n,), the n true expert samples in front.
+        Raises:
+            NonFiniteError: The loss is NaN or infinite; no step was taken.
+        """
+        self._set_rates(remaining)
+        self.optimizer.zero_grad()
+        loss, logits = accumulate_gradients(
+            self.net,
+            self._logits_of,
+            expert,
+            generated,
+            self.minibatch_size,
+            partial(self.penalties, self.net) if self.penalties else None,
+            label_smoothing=self.label_smoothing,
+        )
+        require_finite("discriminator loss", loss)
+        self.optimizer.step()
+        return discriminator_stats(loss, logits)
 
-    Returns:
-        Accuracies (over all, expert and generator samples), the mean entropy of the verdicts in
-        nats, the shares of expert samples (true, and by verdict), and the numbers of samples.
-    """
-    logits = logits.cpu()
-    n = len(logits) // 2
-    says_expert = (logits > 0).float()
-    on_expert, on_generated = says_expert[:n].mean().item(), says_expert[n:].mean().item()
-    p = th.sigmoid(logits)
-    entropy = p * F.softplus(-logits) + (1 - p) * F.softplus(logits)
-    return {
-        "disc_loss": loss,
-        "disc_acc": (on_expert + 1 - on_generated) / 2,
-        "disc_acc_expert": on_expert,
-        "disc_acc_gen": 1 - on_generated,
-        "disc_entropy": entropy.mean().item(),
-        "disc_proportion_expert_true": 0.5,
-        "disc_proportion_expert_pred": says_expert.mean().item(),
-        "n_expert": float(n),
-        "n_generated": float(n),
-    }
+    def _set_rates(self, remaining: float) -> None:
+        if self._lr_schedule is None:
+            return
+        factor = self._lr_schedule(remaining)
+        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate * factor

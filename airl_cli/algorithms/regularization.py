@@ -6,53 +6,11 @@ reward that takes the blame there keeps it under other dynamics, where the way m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import torch as th
 
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.rewards.base import RewardNet, unwrapped
-
-
-def parameter_groups(net: RewardNet, base_kwargs: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Parameters of the base net and of what is around it, for an optimiser.
-
-    Args:
-        net: Perhaps shaped.
-        base_kwargs: Optimiser settings of the base net alone, such as `weight_decay` and `lr`.
-    """
-    base = list(unwrapped(net).parameters())
-    of_base = {id(parameter) for parameter in base}
-    rest = [parameter for parameter in net.parameters() if id(parameter) not in of_base]
-    groups = [{"params": base, **(base_kwargs or {})}]
-    return groups + ([{"params": rest}] if rest else [])
-
-
-def make_optimizer(
-    cls: type[th.optim.Optimizer], groups: list[dict[str, Any]], kwargs: Mapping[str, Any]
-) -> th.optim.Optimizer:
-    """The optimiser, Adam in its fused form unless another one is asked for.
-
-    That is the same rule in one kernel: for nets of a few layers a third of the time.
-
-    Args:
-        cls: Its class, or what makes one.
-        groups: Of `parameter_groups`.
-        kwargs: Of the user; they win.
-    """
-    plain_adam = cls in (th.optim.Adam, th.optim.AdamW) or getattr(cls, "func", None) in (
-        th.optim.Adam,
-        th.optim.AdamW,
-    )
-    said = {*kwargs, *getattr(cls, "keywords", {}), *(key for group in groups for key in group)}
-    if plain_adam and said.isdisjoint(_ADAM_FORMS):
-        kwargs = {**kwargs, "fused": True}
-    return cls(groups, **kwargs)
-
-
-_ADAM_FORMS = frozenset(("fused", "foreach", "differentiable", "capturable"))
 
 
 class GradientPenalties:
@@ -62,21 +20,21 @@ class GradientPenalties:
     of what is trained here.
 
     Args:
+        rng: Source of the places of interpolation, and in the box.
         base: Weight of `gradient_penalty` on the base reward alone, on the samples of both sides.
         box: Weight of `box_penalty`.
         r1: Weight of `r1_penalty`.
         interpolated: Weight of `interpolated_penalty`.
-        rng: Source of the places of interpolation, and in the box.
     """
 
     def __init__(
         self,
         *,
-        base: float,
-        r1: float,
-        interpolated: float,
         rng: np.random.Generator,
+        base: float = 0.0,
         box: float = 0.0,
+        r1: float = 0.0,
+        interpolated: float = 0.0,
     ) -> None:
         self.base, self.box, self.r1, self.interpolated = base, box, r1, interpolated
         self._rng = rng

@@ -24,28 +24,10 @@ from airl_cli.rewards import (
     RunningNorm,
     ShapedRewardNet,
 )
+from support.discriminators import FLOATS, same, weights
 from support.line import Line, line_demonstrations, line_venv
 
 OFF_POLICY = (SAC, TQC, CrossQ)
-FLOATS = {
-    "disc_loss",
-    "disc_acc",
-    "disc_acc_expert",
-    "disc_acc_gen",
-    "disc_entropy",
-    "disc_proportion_expert_true",
-    "disc_proportion_expert_pred",
-    "n_expert",
-    "n_generated",
-}
-
-
-def weights(module: th.nn.Module) -> dict[str, th.Tensor]:
-    return {key: value.clone() for key, value in module.state_dict().items()}
-
-
-def same(a: dict[str, th.Tensor], b: dict[str, th.Tensor]) -> bool:
-    return all(th.equal(a[key], b[key]) for key in a)
 
 
 # -- rounds ------------------------------------------------------------------------------------
@@ -151,12 +133,6 @@ def test_the_discriminators_rates_follow_their_schedule(make_trainer) -> None:
     factors = [1.0, 1.0, 0.6, 0.2]
     assert [base for base, _ in rates] == pytest.approx([1e-3 * f for f in factors])
     assert [rest for _, rest in rates] == pytest.approx([1e-2 * f for f in factors])
-
-
-@pytest.mark.parametrize("values", [{"after": 1.0}, {"after": -0.1}, {"end": 1.5}])
-def test_a_decay_that_is_none_is_refused(values: dict[str, float]) -> None:
-    with pytest.raises(InvalidValueError, match="describe no decay"):
-        Late(**values)
 
 
 def test_same_seed_same_weights(make_trainer) -> None:
@@ -412,21 +388,6 @@ def test_discriminator_logit_is_reward_minus_log_pi(make_trainer) -> None:
         game.logits_expert_is_high(*transition)
 
 
-@pytest.mark.parametrize("norm", [None, RunningNorm])
-@pytest.mark.parametrize("size", [1, 8, 16])
-def test_accumulated_minibatches_equal_the_full_batch(make_trainer, norm, size) -> None:
-    results = []
-    for minibatch in (None, size):
-        game = make_trainer(demo_minibatch_size=minibatch, net={"normalize_input_layer": norm})
-        game.train_gen()
-        stats = game.train_disc()
-        results.append((weights(game.reward_net), stats))
-    (full, full_stats), (parts, parts_stats) = results
-    for key in full:
-        th.testing.assert_close(parts[key], full[key], atol=1e-5, rtol=1e-4)
-    assert parts_stats == pytest.approx(full_stats, abs=1e-5)
-
-
 def test_an_update_lowers_the_loss_on_its_own_batch(make_trainer) -> None:
     game = make_trainer(disc_opt_kwargs={"lr": 1e-2})
     game.train_gen()
@@ -437,18 +398,6 @@ def test_an_update_lowers_the_loss_on_its_own_batch(make_trainer) -> None:
         for _ in range(20)
     ]
     assert losses[-1] < losses[0]
-
-
-def test_discriminator_stats_count_what_they_say() -> None:
-    from airl_cli.algorithms.discriminator import discriminator_stats
-
-    stats = discriminator_stats(0.5, th.tensor([2.0, -1.0, 3.0, 4.0, -5.0, -6.0, 7.0, -8.0]))
-    assert stats["disc_acc_expert"] == 0.75 and stats["disc_acc_gen"] == 0.75
-    assert stats["disc_acc"] == 0.75 and stats["disc_proportion_expert_pred"] == 0.5
-    assert stats["n_expert"] == stats["n_generated"] == 4
-    guessing = discriminator_stats(0.5, th.zeros(4))
-    assert guessing["disc_entropy"] == pytest.approx(math.log(2))
-    assert set(stats) == FLOATS
 
 
 def test_given_samples_are_used_and_extra_keys_ignored(make_trainer) -> None:

@@ -6,7 +6,6 @@ from stable_baselines3 import PPO, SAC, TD3
 from airl_cli.algorithms import RewardTrainer
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.schedule import Annealed
-from airl_cli.errors import InvalidValueError
 from airl_cli.rewards import BasicRewardNet, RewardNet
 from support.line import Line, line_venv
 
@@ -99,14 +98,3 @@ def test_off_policy_generators_learn_from_it_too() -> None:
 def test_an_entropy_needs_log_probabilities() -> None:
     with pytest.raises(TypeError, match="TD3"):
         trainer(TD3, temperature=0.5, gen={"buffer_size": 10})
-
-
-@pytest.mark.parametrize("values", [(0.0, 1.0, 1.0), (1.0, -1.0, 1.0), (1.0, 1.0, 0.0)])
-def test_nonsense_annealing_is_refused(values) -> None:
-    with pytest.raises(InvalidValueError, match="annealing"):
-        Annealed(*values)
-
-
-def test_annealing_ends_where_its_fraction_does() -> None:
-    schedule = Annealed(1.0, 0.25, fraction=0.5)
-    assert [schedule(r) for r in (1.0, 0.75, 0.5, 0.0)] == pytest.approx([1.0, 0.5, 0.25, 0.25])

@@ -1,0 +1,86 @@
+import math
+
+import pytest
+import torch as th
+from torch import nn
+
+from airl_cli.algorithms.batch import TransitionBatch
+from airl_cli.algorithms.discriminator_loss import accumulate_gradients, discriminator_stats
+from airl_cli.rewards import BasicRewardNet, RunningNorm
+from support.discriminators import FLOATS, line_net, random_batch, weights
+
+
+def test_discriminator_stats_count_what_they_say() -> None:
+    stats = discriminator_stats(0.5, th.tensor([2.0, -1.0, 3.0, 4.0, -5.0, -6.0, 7.0, -8.0]))
+    assert stats["disc_acc_expert"] == 0.75 and stats["disc_acc_gen"] == 0.75
+    assert stats["disc_acc"] == 0.75 and stats["disc_proportion_expert_pred"] == 0.5
+    assert stats["n_expert"] == stats["n_generated"] == 4
+    guessing = discriminator_stats(0.5, th.zeros(4))
+    assert guessing["disc_entropy"] == pytest.approx(math.log(2))
+    assert set(stats) == FLOATS
+
+
+@pytest.mark.parametrize("norm", [None, RunningNorm])
+@pytest.mark.parametrize("size", [1, 8, 16])
+def test_accumulated_minibatches_equal_the_full_batch(make_trainer, norm, size) -> None:
+    results = []
+    for minibatch in (None, size):
+        game = make_trainer(demo_minibatch_size=minibatch, net={"normalize_input_layer": norm})
+        game.train_gen()
+        stats = game.train_disc()
+        results.append((weights(game.reward_net), stats))
+    (full, full_stats), (parts, parts_stats) = results
+    for key in full:
+        th.testing.assert_close(parts[key], full[key], atol=1e-5, rtol=1e-4)
+    assert parts_stats == pytest.approx(full_stats, abs=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_expert_is_as_certain_as_its_label(smoothing: float) -> None:
+    """Where only the expert is, the best logit is that of 1 - smoothing: finite above 0."""
+
+    class OneNumber(BasicRewardNet):
+        def forward(self, state, action, next_state, done):  # noqa: ANN001, ANN202
+            return self.mlp[-2].bias.expand(len(state))
+
+    net, logits = line_net(OneNumber, hid_sizes=()), []
+
+    def logits_of(both: TransitionBatch) -> th.Tensor:
+        # The generator's logits are far below and flat: only the expert pulls.
+        n = len(both) // 2
+        return th.cat([net(*net.preprocess(*both))[:n], th.full((n,), -99.0)])
+
+    for logit in (1.0, math.log(9.0), 4.0):
+        net.zero_grad()
+        nn.init.constant_(net.mlp[0].bias, logit)
+        accumulate_gradients(
+            net, logits_of, random_batch(), random_batch(), 20, label_smoothing=smoothing
+        )
+        logits.append(net.mlp[0].bias.grad.item())
+    if smoothing:
+        assert logits[0] < 0 < logits[2] and logits[1] == pytest.approx(0.0, abs=1e-6)
+    else:
+        assert max(logits) < 0
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"gradient_penalty": 1.0, "r1_penalty": 0.5, "base_gradient_penalty": 0.1},
+        {
+            "net": {"spectral_norm": True, "normalize_input_layer": RunningNorm},
+            "label_smoothing": 0.2,
+        },
+    ],
+)
+def test_minibatches_of_a_held_back_discriminator_equal_the_full_batch(
+    make_trainer, settings
+) -> None:
+    results = []
+    for size in (None, 8):
+        game = make_trainer(demo_minibatch_size=size, **settings)
+        game.train_gen()
+        game.train_disc()
+        results.append({k: v.clone() for k, v in game.reward_net.state_dict().items()})
+    for name, tensor in results[0].items():
+        th.testing.assert_close(results[1][name], tensor, atol=1e-4, rtol=1e-4, msg=name)
