@@ -5,6 +5,7 @@ import logging
 import math
 import re
 import sys
+from collections.abc import Callable
 
 import pytest
 from rich.console import Console
@@ -164,9 +165,22 @@ def test_what_is_logged_meanwhile_stands_above_the_display(
     assert screens(console)[-1][-1] == "after"
 
 
-@pytest.mark.parametrize("progress", [SilentProgress(), LiveProgress(Console(file=io.StringIO()))])
-def test_stopping_without_a_start_is_fine(progress: Progress) -> None:
-    progress.stop()
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda _: SilentProgress(),
+        lambda file: LogProgress(lambda line: print(line, file=file)),
+        lambda file: LiveProgress(Console(file=file, force_terminal=True)),
+    ],
+    ids=["silent", "log", "live"],
+)
+def test_stopping_without_a_start_shows_nothing(
+    kind: Callable[[io.StringIO], Progress], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = io.StringIO()
+    kind(file).stop()
+    assert file.getvalue() == ""
+    assert capsys.readouterr() == ("", "")
 
 
 def test_the_display_suits_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
