@@ -116,6 +116,10 @@ def _unknown_key(
     rest = [o for o in overrides if re.split("[=@]", o.lstrip("+~"))[0] != key]
     rest = [o for o in rest if not o.startswith("hydra.")]
     cfg, groups = _compose_without(command, rest, config_dir, key.startswith("hydra."))
+    if key in _keys(cfg):
+        return InvalidValueError(
+            f"{key} is in the config already.", f"Type {key}=<value>, no plus."
+        )
     taker = _taker(cfg, key)
     if taker is not None:
         return InvalidValueError(

@@ -72,6 +72,11 @@ CASES = {
     "fraction for a whole number": (["env.n_envs=1.5"], "wrong type", "whole number"),
     "number for a list": (["reward.reward_hid_sizes=32"], "wrong type", "a list"),
     "null for a number": (["evaluation.n_episodes=null"], "wrong type", "whole number"),
+    "added although it is there": (
+        ["+trainer.demo_batch_size=64"],
+        "trainer.demo_batch_size is in the config already",
+        "Type trainer.demo_batch_size=<value>",
+    ),
     "unknown argument": (["+generator.learnin_rate=1"], "no argument", "'learning_rate'"),
     "unknown argument further down": (
         ["+trainer.demo_minibatch=64"],
