@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import torch as th
@@ -90,7 +89,7 @@ class Discriminator:
             expert,
             generated,
             self.minibatch_size,
-            partial(self.penalties, self.net) if self.penalties else None,
+            self.penalties.over(self.net, expert, generated),
             label_smoothing=self.label_smoothing,
         )
         require_finite("discriminator loss", loss)

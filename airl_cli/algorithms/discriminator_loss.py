@@ -31,9 +31,10 @@ def accumulate_gradients(
     """Adds the gradient of the batch's mean loss to the net's parameters.
 
     The loss is the binary cross-entropy of telling expert (1) from generator (0): Fu, Luo &
-    Levine 2018, section 4. Normalisation statistics take the whole batch in first and then stand
-    still, and so do estimates of spectral norms after one iteration, so that minibatches sum to
-    the gradient of the full batch.
+    Levine 2018, section 4. Normalisation statistics take the whole batch in first, at once and
+    without gradients, and then stand still; so do estimates of spectral norms after one iteration.
+    Minibatches therefore sum to the gradient of the full batch, up to rounding and what is drawn
+    at random (dropout).
 
     Args:
         net: Whose parameters are trained.
@@ -51,10 +52,7 @@ def accumulate_gradients(
     if not net.training:
         net.train()
     iterate_spectral_norms(net)
-    if norm_layers(net):
-        with th.no_grad(), frozen_spectral_norms(net):
-            for batch in _minibatches(expert, generated, minibatch_size):
-                net(*net.preprocess(*batch))
+    _take_in(net, expert, generated)
     loss, logits_expert, logits_generated = 0.0, [], []
     with frozen_statistics(net), frozen_spectral_norms(net):
         for batch in _minibatches(expert, generated, minibatch_size):
@@ -71,6 +69,13 @@ def accumulate_gradients(
             logits_expert.append(own)
             logits_generated.append(other)
     return loss, th.cat(logits_expert + logits_generated)
+
+
+def _take_in(net: RewardNet, expert: TransitionBatch, generated: TransitionBatch) -> None:
+    """Lets the net's normalisation layers see a whole batch, once: an `EMANorm` counts calls."""
+    if norm_layers(net):
+        with th.no_grad(), frozen_spectral_norms(net):
+            net(*net.preprocess(*concatenate(expert, generated)))
 
 
 def _minibatches(

@@ -6,11 +6,17 @@ reward that takes the blame there keeps it under other dynamics, where the way m
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import torch as th
 
-from airl_cli.algorithms.batch import TransitionBatch
+from airl_cli.algorithms.batch import TransitionBatch, concatenate
 from airl_cli.rewards.base import RewardNet, unwrapped
+
+Ranges = list[tuple[th.Tensor, th.Tensor]]
+"""Smallest and largest values of s, a and s', each (*preprocessed shape)."""
 
 
 class GradientPenalties:
@@ -42,15 +48,33 @@ class GradientPenalties:
     def __bool__(self) -> bool:
         return max(self.base, self.box, self.r1, self.interpolated) > 0
 
-    def __call__(self, net: RewardNet, batch: TransitionBatch) -> th.Tensor:
-        """The weighted sum (scalar) for a batch (2n) with the expert's half in front."""
+    def over(
+        self, net: RewardNet, expert: TransitionBatch, generated: TransitionBatch
+    ) -> Callable[[TransitionBatch], th.Tensor] | None:
+        """The terms for a batch, to be taken minibatch by minibatch.
+
+        Args:
+            net: Perhaps shaped.
+            expert: The batch's demonstrated transitions (n).
+            generated: As many of the generator's.
+
+        Returns:
+            From a minibatch (2m), the expert's half in front, to the weighted sum (scalar); None
+            where nothing has a weight.
+        """
+        if not self:
+            return None
+        ranges = input_ranges(net, concatenate(expert, generated)) if self.box > 0 else None
+        return partial(self._sum, net, ranges)
+
+    def _sum(self, net: RewardNet, ranges: Ranges | None, batch: TransitionBatch) -> th.Tensor:
         n = len(batch) // 2
         expert, generated = batch.rows(slice(0, n)), batch.rows(slice(n, None))
         total = th.zeros((), device=net.device)
         if self.base > 0:
             total = total + self.base * gradient_penalty(net, batch)
         if self.box > 0:
-            total = total + self.box * box_penalty(net, batch, self._rng)
+            total = total + self.box * box_penalty(net, batch, self._rng, ranges)
         if self.r1 > 0:
             total = total + self.r1 * r1_penalty(net, expert)
         if self.interpolated > 0:
@@ -73,7 +97,18 @@ def gradient_penalty(net: RewardNet, batch: TransitionBatch) -> th.Tensor:
     return _squared_slopes(base, *base.preprocess(*batch)).mean()
 
 
-def box_penalty(net: RewardNet, batch: TransitionBatch, rng: np.random.Generator) -> th.Tensor:
+def input_ranges(net: RewardNet, batch: TransitionBatch) -> Ranges:
+    """Between what each number of the base reward's s, a and s' lies in a batch (n)."""
+    inputs = unwrapped(net).preprocess(*batch)[:3]
+    return [(x.amin(0), x.amax(0)) for x in inputs]
+
+
+def box_penalty(
+    net: RewardNet,
+    batch: TransitionBatch,
+    rng: np.random.Generator,
+    ranges: Ranges | None = None,
+) -> th.Tensor:
     """As `gradient_penalty`, at random places in the box that holds the samples (scalar).
 
     Players that have settled leave most states to their memory. What is asked of the reward there
@@ -83,17 +118,18 @@ def box_penalty(net: RewardNet, batch: TransitionBatch, rng: np.random.Generator
         net: Perhaps shaped; only the base counts.
         batch: Samples (n); as many places are drawn, uniform in the range of every number.
         rng: Source of the places.
+        ranges: Those of s, a and s', if `batch` is only a part of the samples; None: its own.
     """
     base = unwrapped(net)
-    state, action, next_state, done = base.preprocess(*batch)
-    state, action, next_state = (_within(x, rng) for x in (state, action, next_state))
+    ranges = ranges or input_ranges(net, batch)
+    state, action, next_state = (_draw(len(batch), low, high, rng) for low, high in ranges)
+    done = batch.dones.to(net.device, th.float32)
     return _squared_slopes(base, state, action, next_state, done).mean()
 
 
-def _within(x: th.Tensor, rng: np.random.Generator) -> th.Tensor:
-    low, high = x.amin(0), x.amax(0)
-    share = th.as_tensor(rng.random(x.shape, dtype=np.float32), device=x.device)
-    return low + (high - low) * share
+def _draw(n: int, low: th.Tensor, high: th.Tensor, rng: np.random.Generator) -> th.Tensor:
+    share = rng.random((n, *low.shape), dtype=np.float32)
+    return low + (high - low) * th.as_tensor(share, device=low.device)
 
 
 def r1_penalty(net: RewardNet, expert: TransitionBatch) -> th.Tensor:

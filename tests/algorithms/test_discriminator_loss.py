@@ -6,7 +6,7 @@ from torch import nn
 
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.discriminator_loss import accumulate_gradients, discriminator_stats
-from airl_cli.rewards import BasicRewardNet, RunningNorm
+from airl_cli.rewards import BasicRewardNet, EMANorm, RunningNorm
 from support.discriminators import FLOATS, line_net, random_batch, weights
 
 
@@ -20,7 +20,7 @@ def test_discriminator_stats_count_what_they_say() -> None:
     assert set(stats) == FLOATS
 
 
-@pytest.mark.parametrize("norm", [None, RunningNorm])
+@pytest.mark.parametrize("norm", [None, RunningNorm, EMANorm])
 @pytest.mark.parametrize("size", [1, 8, 16])
 def test_accumulated_minibatches_equal_the_full_batch(make_trainer, norm, size) -> None:
     results = []

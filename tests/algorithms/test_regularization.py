@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch as th
 
-from airl_cli.algorithms.batch import TransitionBatch
+from airl_cli.algorithms.batch import TransitionBatch, concatenate
 from airl_cli.algorithms.regularization import (
+    GradientPenalties,
     box_penalty,
     gradient_penalty,
     interpolated_penalty,
@@ -20,20 +21,32 @@ def test_penalty_of_a_linear_reward_is_its_squared_slope() -> None:
     assert gradient_penalty(net, random_batch()).item() == pytest.approx(14.0)
 
 
+class Square(BasicRewardNet):
+    """The reward 0.5 x^2, whose slope is x."""
+
+    def forward(self, state, action, next_state, done):  # noqa: ANN001, ANN202
+        return 0.5 * state[:, 0].square() + 0.0 * action.sum()
+
+
+def at(x: float, n: int = 4) -> TransitionBatch:
+    """`n` samples in one place."""
+    obs = np.tile([x, 0.0], (n, 1))
+    zeros = np.zeros((n, 1))
+    return TransitionBatch.of({"obs": obs, "acts": zeros, "next_obs": obs, "dones": zeros[:, 0]})
+
+
 def test_the_box_penalty_is_measured_between_the_samples_too() -> None:
-    """Of 0.5 x^2 the slope is x; the samples lie at 0 and 6 only."""
-
-    class Square(BasicRewardNet):
-        def forward(self, state, action, next_state, done):  # noqa: ANN001, ANN202
-            return 0.5 * state[:, 0].square() + 0.0 * action.sum()
-
-    obs = np.repeat([[0.0, 0.0], [6.0, 0.0]], 3000, axis=0)
-    zeros = np.zeros((6000, 1))
-    samples = TransitionBatch.of({"obs": obs, "acts": zeros, "next_obs": obs, "dones": zeros[:, 0]})
-    net = line_net(Square)
+    net, samples = line_net(Square), concatenate(at(0.0, 3000), at(6.0, 3000))
     assert gradient_penalty(net, samples).item() == pytest.approx(18.0)
     penalty = box_penalty(net, samples, np.random.default_rng(0))
     assert penalty.item() == pytest.approx(12.0, rel=0.05)  # the mean of x^2 over [0, 6]
+
+
+def test_the_box_of_a_minibatch_is_that_of_its_batch() -> None:
+    penalties = GradientPenalties(rng=np.random.default_rng(0), box=1.0)
+    penalty = penalties.over(line_net(Square), at(0.0, 3000), at(6.0, 3000))
+    assert penalty is not None
+    assert penalty(at(6.0, 6000)).item() == pytest.approx(12.0, rel=0.05)  # as above, not 36
 
 
 def test_r1_of_a_linear_reward_is_half_its_squared_slope() -> None:
@@ -47,19 +60,6 @@ def test_interpolated_penalty_of_a_linear_reward_is_the_distance_of_its_slope_fr
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_the_slope_is_measured_between_expert_and_generator(share: float) -> None:
-    """Of 0.5 x^2 the slope is x: the expert's samples lie at 2, the generator's at 6."""
-
-    class Square(BasicRewardNet):
-        def forward(self, state, action, next_state, done):  # noqa: ANN001, ANN202
-            return 0.5 * state[:, 0].square() + 0.0 * action.sum()
-
-    def at(x: float) -> TransitionBatch:
-        obs = np.tile([x, 0.0], (4, 1))
-        zeros = np.zeros((4, 1))
-        return TransitionBatch.of(
-            {"obs": obs, "acts": zeros, "next_obs": obs, "dones": zeros[:, 0]}
-        )
-
     penalty = interpolated_penalty(line_net(Square), at(2.0), at(6.0), th.full((4,), share))
     assert penalty.item() == pytest.approx((6.0 - 4.0 * share - 1.0) ** 2, rel=1e-4)
     assert r1_penalty(line_net(Square), at(2.0)).item() == pytest.approx(2.0)
