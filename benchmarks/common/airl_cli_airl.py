@@ -14,6 +14,7 @@ from airl_cli.commands.job import prepare_process
 from airl_cli.config.instantiation import instantiate
 from airl_cli.config.paths import conf_dir
 from airl_cli.config.validation import TRAIN_KEYS, validated
+from airl_cli.quiet import leave_no_log_folder
 
 Config = dict[str, Any]
 
@@ -28,7 +29,9 @@ def composed(*overrides: str) -> Config:
 
 def make_generator(config: Config, venv: VecEnv) -> BaseAlgorithm:
     """The generator, untrained."""
-    return instantiate(config["generator"])(env=venv, seed=config["seed"])
+    generator = instantiate(config["generator"])(env=venv, seed=config["seed"])
+    leave_no_log_folder(generator)
+    return generator
 
 
 def make_trainer(

@@ -22,6 +22,7 @@ from imitation.util.logger import configure
 from imitation.util.networks import RunningNorm
 from imitation.util.util import make_vec_env
 from stable_baselines3 import PPO
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.ppo import MlpPolicy
 
@@ -65,7 +66,9 @@ def make_venv(task: str, seed: int) -> VecEnv:
 
 def make_generator(task: str, venv: VecEnv, seed: int) -> PPO:
     """PPO with the library's settings."""
-    return PPO(env=venv, seed=seed, device="cpu", **GENERATORS[task])
+    generator = PPO(env=venv, seed=seed, device="cpu", **GENERATORS[task])
+    generator.set_logger(Logger(None, []))  # its own would leave an empty folder in /tmp
+    return generator
 
 
 def make_trainer(task: str, venv: VecEnv, demonstrations: Path, seed: int, logs: Path) -> AIRL:

@@ -48,3 +48,19 @@ class Phases:
         shares = {name: seconds / total for name, seconds in self.seconds.items()}
         shares["other"] = 1 - sum(shares.values())
         return {name: round(share, 4) for name, share in shares.items()}
+
+
+def phases_of(trainer: Any, pricer: Any, price: str) -> Phases:
+    """Of the rounds of a trainer of either library.
+
+    Args:
+        trainer: With a Stable-Baselines3 algorithm that learns on-policy.
+        pricer: Whose method `price` computes the rewards of a rollout, or of a step.
+        price: Its name.
+    """
+    phases = Phases()
+    phases.wrap(trainer.gen_algo, "collect_rollouts", "rollout")
+    phases.wrap(trainer.gen_algo, "train", "policy update")
+    phases.wrap(pricer, price, "pricing")
+    phases.wrap(trainer, "train_disc", "discriminator")
+    return phases

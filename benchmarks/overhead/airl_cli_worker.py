@@ -11,6 +11,7 @@ from typing import Any
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from airl_cli.config.instantiation import instantiate
+from airl_cli.quiet import leave_no_log_folder
 from benchmarks.common.airl_cli_airl import (
     Config,
     composed,
@@ -18,9 +19,8 @@ from benchmarks.common.airl_cli_airl import (
     make_trainer,
     recorded_demonstrations,
 )
-from benchmarks.common.clock import Stopwatch
-from benchmarks.common.phases import Phases
-from benchmarks.overhead.turns import Turns
+from benchmarks.common.phases import phases_of
+from benchmarks.overhead.turns import by_turns
 
 
 def stock_ppo(config: Config, env: Any, seed: int) -> BaseAlgorithm:
@@ -29,7 +29,9 @@ def stock_ppo(config: Config, env: Any, seed: int) -> BaseAlgorithm:
     generator["policy_kwargs"] = {
         key: value for key, value in generator["policy_kwargs"].items() if key != "optimizer_kwargs"
     }
-    return instantiate(generator)(env=env.make(seed), seed=seed)
+    algorithm = instantiate(generator)(env=env.make(seed), seed=seed)
+    leave_no_log_folder(algorithm)
+    return algorithm
 
 
 def main() -> None:
@@ -48,24 +50,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as logs:
         demonstrations = recorded_demonstrations(config, 0)
         trainer = make_trainer(config, env.make(0), demonstrations, Path(logs))
-        phases = Phases()
-        algorithm = trainer.gen_algo
-        phases.wrap(algorithm, "collect_rollouts", "rollout")
-        phases.wrap(algorithm, "train", "policy update")
-        phases.wrap(algorithm.rollout_buffer, "compute_returns_and_advantage", "pricing")
-        phases.wrap(trainer, "train_disc", "discriminator")
-        turns = Turns(
-            {
-                "same generator": make_generator(config, env.make(1)),
-                "stock PPO": stock_ppo(config, env, 2),
-            },
-            trainer.gen_train_timesteps,
-            Stopwatch,
-            phases,
-        )
-        # One round more, which warms up and is not counted.
-        trainer.train(trainer.gen_train_timesteps * (options.rounds + 1), turns.after_round)
-    print(json.dumps(turns.result()))
+        buffer = trainer.gen_algo.rollout_buffer
+        phases = phases_of(trainer, buffer, "compute_returns_and_advantage")
+        references = {
+            "same generator": make_generator(config, env.make(1)),
+            "stock PPO": stock_ppo(config, env, 2),
+        }
+        result = by_turns(trainer, references, options.rounds, phases)
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,9 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from benchmarks.common.clock import Stopwatch
 from benchmarks.common.imitation_airl import make_generator, make_trainer, make_venv
-from benchmarks.common.phases import Phases
-from benchmarks.overhead.turns import Turns
+from benchmarks.common.phases import phases_of
+from benchmarks.overhead.turns import by_turns
 
 
 def main() -> None:
@@ -25,15 +24,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as logs:
         venv = make_venv(options.task, 0)
         trainer = make_trainer(options.task, venv, options.demonstrations, 0, Path(logs))
-        phases = Phases()
-        phases.wrap(trainer.gen_algo, "collect_rollouts", "rollout")
-        phases.wrap(trainer.gen_algo, "train", "policy update")
-        phases.wrap(trainer.venv_wrapped, "reward_fn", "pricing")
-        phases.wrap(trainer, "train_disc", "discriminator")
-        reference = make_generator(options.task, make_venv(options.task, 1), 1)
-        turns = Turns({"stock PPO": reference}, trainer.gen_train_timesteps, Stopwatch, phases)
-        trainer.train(trainer.gen_train_timesteps * (options.rounds + 1), turns.after_round)
-    print(json.dumps(turns.result()))
+        phases = phases_of(trainer, trainer.venv_wrapped, "reward_fn")
+        references = {"stock PPO": make_generator(options.task, make_venv(options.task, 1), 1)}
+        result = by_turns(trainer, references, options.rounds, phases)
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -71,3 +71,20 @@ class Turns:
             },
             "shares": self._phases.shares(self._airl.cpu),
         }
+
+
+def by_turns(
+    trainer: Any, references: Mapping[str, Any], rounds: int, phases: Phases
+) -> dict[str, Any]:
+    """Trains for some rounds and one more, which warms up and is not counted.
+
+    Args:
+        trainer: Of either library.
+        references: As `Turns` takes them.
+        rounds: That count.
+        phases: Of the trainer's rounds.
+    """
+    size = trainer.gen_train_timesteps
+    turns = Turns(references, size, Stopwatch, phases)
+    trainer.train(size * (rounds + 1), turns.after_round)
+    return turns.result()

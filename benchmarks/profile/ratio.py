@@ -1,6 +1,6 @@
 """Steps per second of AIRL over those of Stable-Baselines3's own PPO, alternating in one process.
 
-    python benchmarks/profile/ratio.py
+    python -m benchmarks.profile.ratio
 
 Four ways to train with the same hyperparameters and numbers of steps take turns, a round each:
 SB3's PPO on the environment's own reward in SB3's `DummyVecEnv`; `FastPPO` likewise; AIRL with
@@ -22,10 +22,11 @@ import numpy as np
 import torch as th
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv
-from where_time_goes import SETTINGS, generator_settings, make_trainer
 
 from airl_cli.envs import make_vec_env
 from airl_cli.generators import FastPPO
+from airl_cli.quiet import leave_no_log_folder
+from benchmarks.profile.where_time_goes import SETTINGS, generator_settings, make_trainer
 
 Round = Callable[[], None]
 
@@ -36,6 +37,7 @@ def ppo_round(name: str, algorithm: type[PPO], lean: bool) -> Round:
     if not lean:
         venv.__class__ = DummyVecEnv  # the same environments, stepped by SB3's code
     model = algorithm("MlpPolicy", venv, **generator_settings(name))
+    leave_no_log_folder(model)
     steps = model.n_steps * venv.num_envs
     return lambda: model.learn(steps, reset_num_timesteps=False, log_interval=None)  # type: ignore
 

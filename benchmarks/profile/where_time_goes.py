@@ -1,7 +1,7 @@
 """Where the time of AIRL goes, phase by phase and function by function.
 
-    python benchmarks/profile/where_time_goes.py --env cartpole --generator ppo
-    python benchmarks/profile/where_time_goes.py --env half_cheetah --functions 25
+    python -m benchmarks.profile.where_time_goes --env cartpole --generator ppo
+    python -m benchmarks.profile.where_time_goes --env half_cheetah --functions 25
 
 The demonstrations are of random actions: what is learned is of no interest here, and no step takes
 longer or shorter for it. Times are the process's own, without those of others. One torch thread.
@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import argparse
 import cProfile
-import functools
 import pstats
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +25,7 @@ from airl_cli.data import rollout
 from airl_cli.envs import make_vec_env
 from airl_cli.features import NormalizedFeatures
 from airl_cli.rewards import BasicShapedRewardNet, EMANorm
+from benchmarks.common.phases import Phases
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "cartpole": {
@@ -79,49 +78,16 @@ def make_trainer(name: str, algorithm: Callable[..., Any]) -> AIRL:
     )
 
 
-class Phases:
-    """Seconds inside of some methods; what one of them calls of another counts for that."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
-        self._stack: list[str] = []
-        self._since = time.process_time()
-
-    def watch(self, owner: Any, method: str, phase: str) -> None:
-        """Counts the time inside of `owner.method` for `phase`."""
-        function = getattr(owner, method)
-
-        @functools.wraps(function)
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            self._switch(phase)
-            try:
-                return function(*args, **kwargs)
-            finally:
-                self._switch(None)
-
-        setattr(owner, method, timed)
-
-    def _switch(self, phase: str | None) -> None:
-        now = time.process_time()
-        if self._stack:
-            self.seconds[self._stack[-1]] += now - self._since
-        if phase is None:
-            self._stack.pop()
-        else:
-            self._stack.append(phase)
-        self._since = now
-
-
 def watch_phases(trainer: AIRL) -> Phases:
     """Watches the parts of a round."""
     phases, algorithm = Phases(), trainer.gen_algo
-    phases.watch(trainer, "_train_round", "everything else")
-    phases.watch(trainer.venv, "step_wait", "environment")
-    phases.watch(trainer.generator, "_rollout_reward", "pricing")
-    phases.watch(trainer.generator, "_observe", "pricing")
-    phases.watch(trainer, "train_disc", "discriminator")
-    phases.watch(algorithm, "collect_rollouts", "rollout without environment")
-    phases.watch(algorithm, "train", "policy update")
+    phases.wrap(trainer, "_train_round", "everything else")
+    phases.wrap(trainer.venv, "step_wait", "environment")
+    phases.wrap(trainer.generator, "_rollout_reward", "pricing")
+    phases.wrap(trainer.generator, "_observe", "pricing")
+    phases.wrap(trainer, "train_disc", "discriminator")
+    phases.wrap(algorithm, "collect_rollouts", "rollout without environment")
+    phases.wrap(algorithm, "train", "policy update")
     return phases
 
 

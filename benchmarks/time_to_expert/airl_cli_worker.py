@@ -10,11 +10,7 @@ from pathlib import Path
 from airl_cli.config.instantiation import instantiate
 from airl_cli.evaluation import evaluate_policy_returns
 from benchmarks.common.airl_cli_airl import composed, make_trainer, recorded_demonstrations
-from benchmarks.common.clock import Stopwatch
-
-
-class Reached(Exception):
-    """The learner is good enough."""
+from benchmarks.common.until import train_until
 
 
 def main() -> None:
@@ -33,27 +29,16 @@ def main() -> None:
     env = instantiate(config["env"])
     demonstrations = recorded_demonstrations(config, options.seed)
     venv = env.make(options.seed)
-    clock, curve = Stopwatch(), []
 
-    def after_round(number: int) -> None:
-        clock.stop()
+    def mean_return(number: int) -> float:
         seed = 10_000 * (1 + options.seed) + number
-        mean = float(evaluate_policy_returns(trainer.policy, env, 16, seed).mean())
-        steps = trainer.gen_algo.num_timesteps
-        curve.append({"env_steps": steps, "return": round(mean, 1), **clock.read()})
-        if mean >= options.threshold:
-            raise Reached
-        clock.start()
+        return evaluate_policy_returns(trainer.policy, env, 16, seed).mean()
 
     with tempfile.TemporaryDirectory() as logs:
         trainer = make_trainer(config, venv, demonstrations, Path(logs))
-        clock.start()
-        try:
-            trainer.train(config["trainer"]["total_timesteps"], after_round)
-            reached = False
-        except Reached:
-            reached = True
-    print(json.dumps({"reached": reached, **curve[-1], "curve": curve}))
+        steps = config["trainer"]["total_timesteps"]
+        result = train_until(options.threshold, trainer, steps, mean_return)
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

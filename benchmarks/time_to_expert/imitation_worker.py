@@ -10,12 +10,8 @@ from pathlib import Path
 
 from stable_baselines3.common.evaluation import evaluate_policy
 
-from benchmarks.common.clock import Stopwatch
 from benchmarks.common.imitation_airl import make_trainer, make_venv
-
-
-class Reached(Exception):
-    """The learner is good enough."""
+from benchmarks.common.until import train_until
 
 
 def main() -> None:
@@ -30,26 +26,14 @@ def main() -> None:
     options = parser.parse_args()
     venv = make_venv(options.task, options.seed)
     fresh = make_venv(options.task, 10_000 * (1 + options.seed))
-    clock, curve = Stopwatch(), []
 
-    def after_round(number: int) -> None:
-        clock.stop()
-        mean, _ = evaluate_policy(trainer.policy, fresh, 16, deterministic=False)
-        steps = trainer.gen_algo.num_timesteps
-        curve.append({"env_steps": steps, "return": round(float(mean), 1), **clock.read()})
-        if mean >= options.threshold:
-            raise Reached
-        clock.start()
+    def mean_return(_: int) -> float:
+        return evaluate_policy(trainer.policy, fresh, 16, deterministic=False)[0]
 
     with tempfile.TemporaryDirectory() as logs:
         trainer = make_trainer(options.task, venv, options.demonstrations, options.seed, Path(logs))
-        clock.start()
-        try:
-            trainer.train(options.max_steps, after_round)
-            reached = False
-        except Reached:
-            reached = True
-    print(json.dumps({"reached": reached, **curve[-1], "curve": curve}))
+        result = train_until(options.threshold, trainer, options.max_steps, mean_return)
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

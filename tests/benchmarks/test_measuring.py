@@ -78,6 +78,35 @@ def test_rounds_take_turns_with_the_references_and_the_first_does_not_count(cloc
     assert result["overhead"]["stock PPO"]["cpu_seconds"] == 1.5
 
 
+class Trainer:
+    """Four rounds of 3 s and 10 steps each."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.gen_algo = SimpleNamespace(num_timesteps=0)
+
+    def train(self, steps, after_round):
+        for number in range(steps // 10):
+            self.clock(3)
+            self.gen_algo.num_timesteps += 10
+            after_round(number)
+
+
+@pytest.mark.parametrize(("threshold", "reached", "rounds"), [(2, True, 2), (9, False, 4)])
+def test_training_ends_at_the_threshold_and_evaluation_takes_no_time(
+    clock, threshold, reached, rounds
+):
+    def mean_return(number):
+        clock(100)
+        return number + 1
+
+    until = load("common.until")
+    result = until.train_until(threshold, Trainer(clock), 40, mean_return)
+    assert result["reached"] is reached
+    assert [point["return"] for point in result["curve"]] == list(range(1, rounds + 1))
+    assert (result["env_steps"], result["cpu_seconds"]) == (10 * rounds, 3 * rounds)
+
+
 def row(seconds, reached=True):
     return {"env_steps": seconds, "cpu_seconds": seconds, "reached": reached}
 
