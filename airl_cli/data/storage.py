@@ -18,48 +18,23 @@ Members are stored uncompressed, so that single rows can be read from a file lar
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Space
 from numpy.lib import format as npy
 
-from airl_cli.data.npz import Column, member_names, named, read_member
-from airl_cli.data.spaces import describe, space_from_dict, space_to_dict
+from airl_cli.data.header import MEMBERS, VERSION, Header, read_header
+from airl_cli.data.npz import Column, named, read_member
+from airl_cli.data.sequence import EpisodeSequence
+from airl_cli.data.spaces import describe
 from airl_cli.data.types import Trajectory, TrajectoryWithRew
 from airl_cli.errors import InvalidValueError
-from airl_cli.serialization import atomic_write, to_jsonable
-
-FORMAT = "airl-cli trajectories"
-VERSION = 1
-_HEADER_KEYS = {"format", "version", "members", "observation_space", "action_space", "metadata"}
-_MEMBERS = ["acts", "lengths", "obs", "terminal"]
-_MAX_HEADER_BYTES = 2**28
-
-
-@dataclasses.dataclass(frozen=True)
-class Header:
-    """What a trajectory file says about itself.
-
-    Attributes:
-        version: Of the format.
-        members: Names of the arrays in the file, but for the header itself.
-        observation_space: Of the environment, if it was saved.
-        action_space: Of the environment, if it was saved.
-        metadata: What the writer added, such as where the trajectories come from.
-    """
-
-    version: int
-    members: frozenset[str]
-    observation_space: Space[Any] | None
-    action_space: Space[Any] | None
-    metadata: dict[str, Any]
+from airl_cli.serialization import atomic_write
 
 
 def save(
@@ -92,15 +67,9 @@ def save(
     _check_space(observation_space, first.obs, "observations")
     _check_space(action_space, first.acts, "actions")
     with_rews = isinstance(first, TrajectoryWithRew)
-    header = {
-        "format": FORMAT,
-        "version": VERSION,
-        "members": sorted([*_MEMBERS, *(["rews"] if with_rews else [])]),
-        "observation_space": _space_to_json(observation_space),
-        "action_space": _space_to_json(action_space),
-        "metadata": to_jsonable(metadata or {}),
-    }
-    encoded = np.frombuffer(json.dumps(header, allow_nan=False).encode(), dtype=np.uint8)
+    members = MEMBERS | {"rews"} if with_rews else MEMBERS
+    header = Header(VERSION, members, observation_space, action_space, dict(metadata or {}))
+    encoded = header.encoded()
     total = int(lengths.sum())
     with atomic_write(Path(path)) as file, zipfile.ZipFile(file, "w") as archive:
         _write_member(archive, "header", len(encoded), [encoded])
@@ -133,10 +102,10 @@ def load_header(path: str | os.PathLike[str]) -> Header:
         InvalidValueError: If it is damaged, of another format or of a newer version.
     """
     with named(path), zipfile.ZipFile(path) as archive:
-        return _read_header(archive)
+        return read_header(archive)
 
 
-class TrajectoryFile(Sequence[Trajectory]):
+class TrajectoryFile(EpisodeSequence):
     """The trajectories of a file, read one by one as they are asked for.
 
     Opening reads the header, the lengths and the terminal flags; `verify` then reads the file
@@ -161,7 +130,7 @@ class TrajectoryFile(Sequence[Trajectory]):
         self.path = Path(path)
         with named(path):
             with zipfile.ZipFile(path) as archive:
-                self.header = _read_header(archive)
+                self.header = read_header(archive)
                 self.lengths, self.terminal = (
                     read_member(archive, name) for name in ("lengths", "terminal")
                 )
@@ -198,18 +167,8 @@ class TrajectoryFile(Sequence[Trajectory]):
         """Number of episodes."""
         return len(self.lengths)
 
-    @overload
-    def __getitem__(self, index: int) -> Trajectory: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Trajectory]: ...
-
-    def __getitem__(self, index: int | slice) -> Trajectory | list[Trajectory]:
-        """The episode with this number, or several."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        number = range(len(self))[index]
-        return self._trajectory(number, lambda name, a, b: self._columns[name].read(a, b))
+    def _episode(self, place: int) -> Trajectory:
+        return self._trajectory(place, lambda name, a, b: self._columns[name].read(a, b))
 
     def _trajectory(self, number: int, read: Callable[[str, int, int], np.ndarray]) -> Trajectory:
         stop, length = int(self._ends[number]), int(self.lengths[number])
@@ -292,10 +251,6 @@ def _check_space(space: Space[Any] | None, values: np.ndarray | Column, what: st
         )
 
 
-def _space_to_json(space: Space[Any] | None) -> dict[str, Any] | None:
-    return None if space is None else space_to_dict(space)
-
-
 def _write_member(
     archive: zipfile.ZipFile, name: str, length: int, parts: Iterable[np.ndarray]
 ) -> None:
@@ -310,35 +265,6 @@ def _write_member(
                 }
                 npy.write_array_header_1_0(file, header)
             file.write(part.tobytes())
-
-
-def _read_header(archive: zipfile.ZipFile) -> Header:
-    if archive.getinfo("header.npy").file_size > _MAX_HEADER_BYTES:
-        raise InvalidValueError("its header is too long")
-    data = json.loads(read_member(archive, "header").tobytes())
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise InvalidValueError("its header is not one of a trajectory file")
-    version = data.get("version")
-    if type(version) is not int or version < 1:
-        raise InvalidValueError(f"its format version is {version!r}")
-    if version > VERSION:
-        raise InvalidValueError(
-            f"it has format version {version}, this airl-cli reads up to {VERSION}",
-            "Upgrade airl-cli: pip install --upgrade airl-cli",
-        )
-    if set(data) != _HEADER_KEYS or not isinstance(data["metadata"], dict):
-        raise InvalidValueError("its header lacks or has unknown fields")
-    if data["members"] not in (_MEMBERS, sorted([*_MEMBERS, "rews"])):
-        raise InvalidValueError("its header names other members than a trajectory file has")
-    members = frozenset(data["members"])
-    missing = members - member_names(archive)
-    if missing:
-        raise InvalidValueError(f"it lacks {', '.join(sorted(missing))}")
-    observation_space, action_space = (
-        None if data[name] is None else space_from_dict(data[name])
-        for name in ("observation_space", "action_space")
-    )
-    return Header(version, members, observation_space, action_space, data["metadata"])
 
 
 def _check_columns(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import overload
+from collections.abc import Callable
 
 import numpy as np
 
+from airl_cli.data.sequence import EpisodeSequence
 from airl_cli.data.storage import TrajectoryFile
 from airl_cli.data.types import Trajectory
 
 Columns = dict[str, np.ndarray]
 
 
-class StoredEpisodes(Sequence[Trajectory]):
+class StoredEpisodes(EpisodeSequence):
     """Some episodes of a file, each read when it is asked for.
 
     Args:
@@ -40,17 +40,8 @@ class StoredEpisodes(Sequence[Trajectory]):
     def __len__(self) -> int:
         return len(self._numbers)
 
-    @overload
-    def __getitem__(self, index: int) -> Trajectory: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Trajectory]: ...
-
-    def __getitem__(self, index: int | slice) -> Trajectory | list[Trajectory]:
-        """The episode at this place, or several."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        number = int(self._numbers[index])
+    def _episode(self, place: int) -> Trajectory:
+        number = int(self._numbers[place])
         return self._fit(number, self._file[number])
 
 

@@ -96,3 +96,11 @@ def corruptions(draw: Any) -> Any:
         file.write_bytes(raw if cut is None else raw[: cut % (len(raw) + 1)])
 
     return corrupt
+
+
+def rewrite(path: str | Path, **changes: Any) -> None:
+    """Write an `.npz` anew with members changed (None: left out), checksums right."""
+    with np.load(path) as file:
+        members = dict(file)
+    members |= changes
+    np.savez(path, **{name: value for name, value in members.items() if value is not None})
