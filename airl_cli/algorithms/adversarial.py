@@ -22,6 +22,7 @@ from airl_cli.algorithms.checks import (
     check_updates,
 )
 from airl_cli.algorithms.discriminator import Discriminator
+from airl_cli.algorithms.health import require_finite
 from airl_cli.algorithms.recording import Rollout
 from airl_cli.algorithms.regularization import GradientPenalties
 from airl_cli.algorithms.rounds import RoundTrainer
@@ -338,6 +339,8 @@ class AdversarialTrainer(RoundTrainer):
     def _after_generator(self) -> Mapping[str, float]:
         for _ in range(self.n_disc_updates_per_round):
             self.train_disc()
+        # No further loss would tell before the next round takes these weights for good ones.
+        require_finite("discriminator weight", self.reward_net)
         return self._disc_stats
 
     def _before_pricing(self) -> None:

@@ -568,6 +568,17 @@ def test_nan_stops_with_round_and_quantity_and_keeps_the_last_good_weights(
     assert same(good[0], weights(game.policy)) and same(good[1], weights(game.reward_net))
 
 
+def test_a_step_to_nan_at_the_end_of_a_round_is_noticed_in_that_round(make_trainer) -> None:
+    """The loss before it was finite; later, the weights to go back to would be NaN already."""
+    game = make_trainer(n_disc_updates_per_round=1)
+    good = weights(game.reward_net)
+    for parameter in game.reward_net.parameters():
+        parameter.register_hook(lambda gradient: gradient * math.nan)
+    with pytest.raises(NonFiniteError, match="round 0: .*discriminator weight"):
+        game.train(160)
+    assert same(good, weights(game.reward_net))
+
+
 def test_nan_observations_are_blamed_on_the_environment(make_trainer) -> None:
     venv = line_venv()
     venv.envs[0].unwrapped._obs = lambda: np.array([np.nan, 0.0], dtype=np.float32)
