@@ -67,7 +67,7 @@ class AdversarialTrainer(RoundTrainer):
         demo_minibatch_size: Expert samples in memory at a time; gradients are accumulated over the
             minibatches of a batch. None: the whole batch. Must divide `demo_batch_size`.
         n_disc_updates_per_round: Discriminator updates after the generator's training.
-        log_dir: Where logs go when no logger is given.
+        log_dir: Where `init_tensorboard` writes.
         disc_opt_cls: Optimiser of the discriminator.
         disc_opt_kwargs: For the optimiser.
         gen_train_timesteps: Environment steps per round. None: `n_envs * n_steps` on-policy,
@@ -78,7 +78,7 @@ class AdversarialTrainer(RoundTrainer):
         gen_replay_reservoir: Keep a uniform sample of all the generator ever did instead of the
             newest: the discriminator answers the average of all policies (fictitious play, Brown
             1951), which keeps the two from swinging about the equilibrium.
-        custom_logger: Where to record; None makes one in `log_dir`.
+        custom_logger: Where to record; None: nowhere.
         init_tensorboard: Write a TensorBoard summary of every discriminator update.
         init_tensorboard_graph: With `init_tensorboard`: write the reward net's graph, too.
         debug_use_ground_truth: Train the generator on the environment's own reward, to see
@@ -107,6 +107,8 @@ class AdversarialTrainer(RoundTrainer):
         rng: Source of the sampling; None: seeded from torch's generator.
 
     Attributes:
+        reward_net: As given, on the generator's device.
+        discriminator: Trains it.
         n_disc_updates: Updates of the discriminator so far.
 
     Raises:
@@ -246,7 +248,7 @@ class AdversarialTrainer(RoundTrainer):
             env_rewards: Of no concern here.
         """
         del env_rewards
-        return self.reward_train.predict(*(x.cpu().numpy() for x in batch))
+        return self.reward_train.predict(*batch.arrays())
 
     def _training_reward(
         self,
@@ -257,7 +259,7 @@ class AdversarialTrainer(RoundTrainer):
         """`reward_train` as its wrappers process it for training (n,)."""
         if not self.reward_train.is_processed:
             return super()._training_reward(batch, env_rewards, learned)
-        return self.reward_train.predict_processed(*(x.cpu().numpy() for x in batch))
+        return self.reward_train.predict_processed(*batch.arrays())
 
     # -- the discriminator ---------------------------------------------------------------------
 
@@ -286,7 +288,7 @@ class AdversarialTrainer(RoundTrainer):
         Args:
             expert_samples: `demo_batch_size` transitions as a mapping of arrays or tensors; None
                 draws from the demonstrations.
-            gen_samples: As many of the generator's; None draws from its newest ones.
+            gen_samples: As many of the generator's; None draws from those that are kept.
 
         Returns:
             Loss, accuracies, entropy and sample numbers, see `discriminator_stats`.

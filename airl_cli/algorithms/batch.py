@@ -53,8 +53,13 @@ class TransitionBatch(NamedTuple):
             )
         return batch
 
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The columns as arrays, which is what `RewardNet.predict` takes."""
+        obs, acts, next_obs, dones = (column.cpu().numpy() for column in self)
+        return obs, acts, next_obs, dones
+
     def rows(self, index: th.Tensor | slice) -> TransitionBatch:
-        """The chosen rows."""
+        """The transitions with these numbers (m,), or of this slice."""
         return TransitionBatch(*(column[index] for column in self))
 
     def to(self, device: th.device) -> TransitionBatch:

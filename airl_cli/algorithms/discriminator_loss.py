@@ -53,22 +53,17 @@ def accumulate_gradients(
         net.train()
     iterate_spectral_norms(net)
     _take_in(net, expert, generated)
-    loss, logits_expert, logits_generated = 0.0, [], []
+    n, loss, halves = 2 * len(expert), 0.0, []
     with frozen_statistics(net), frozen_spectral_norms(net):
         for batch in _minibatches(expert, generated, minibatch_size):
             logits = logits_of(batch)
-            labels = th.zeros_like(logits)
-            labels[: len(batch) // 2] = 1.0 - label_smoothing
-            part = F.binary_cross_entropy_with_logits(logits, labels, reduction="sum")
-            part = part / (2 * len(expert))
+            part = _cross_entropy(logits, label_smoothing) / n
             loss += part.item()
             if penalty is not None:
-                part = part + penalty(batch) * (len(batch) / (2 * len(expert)))
+                part = part + penalty(batch) * (len(batch) / n)
             part.backward()
-            own, other = logits.detach().chunk(2)
-            logits_expert.append(own)
-            logits_generated.append(other)
-    return loss, th.cat(logits_expert + logits_generated)
+            halves.append(logits.detach().chunk(2))
+    return loss, th.cat([*(own for own, _ in halves), *(other for _, other in halves)])
 
 
 def _take_in(net: RewardNet, expert: TransitionBatch, generated: TransitionBatch) -> None:
@@ -76,6 +71,13 @@ def _take_in(net: RewardNet, expert: TransitionBatch, generated: TransitionBatch
     if norm_layers(net):
         with th.no_grad(), frozen_spectral_norms(net):
             net(*net.preprocess(*concatenate(expert, generated)))
+
+
+def _cross_entropy(logits: th.Tensor, label_smoothing: float) -> th.Tensor:
+    """The sum (scalar) over logits (2m,) with the expert's in front."""
+    labels = th.zeros_like(logits)
+    labels[: len(logits) // 2] = 1.0 - label_smoothing
+    return F.binary_cross_entropy_with_logits(logits, labels, reduction="sum")
 
 
 def _minibatches(

@@ -64,9 +64,9 @@ class Generator:
         reward: Reward,
         replay_reward: Reward,
         observe: Callable[[Rollout, TransitionBatch], None],
-        observe_unpriced: Callable[[Rollout, TransitionBatch], object] = lambda *_: None,
-        before_pricing: Callable[[], None] = lambda: None,
-        scale: RewardScale | None = None,
+        observe_unpriced: Callable[[Rollout, TransitionBatch], object],
+        before_pricing: Callable[[], None],
+        scale: RewardScale,
         use_env_reward: bool = False,
     ) -> None:
         self.algorithm = algorithm
@@ -77,7 +77,7 @@ class Generator:
         self._observe = observe
         self._observe_unpriced = observe_unpriced
         self._before_pricing = before_pricing
-        self.scale = scale or RewardScale(enabled=False)
+        self.scale = scale
         self.venv_wrapped = RecordingVecEnv(venv)
         self._paying = LearnedRewardVecEnv(self.venv_wrapped, self._price_step)
         self.venv_train: VecEnv = venv if use_env_reward else self._paying
@@ -179,6 +179,13 @@ def env_transitions(samples: ReplayBufferSamples, venv: VecEnv) -> TransitionBat
     """Replayed transitions as the environment gave and got them.
 
     SB3 keeps Box actions scaled to [-1, 1], discrete ones in a column, images channels first.
+
+    Args:
+        samples: From a replay buffer (n).
+        venv: The environment in which they were made.
+
+    Returns:
+        The transitions (n), with actions in the units of the environment.
     """
     acts, obs, next_obs = samples.actions, samples.observations, samples.next_observations
     if isinstance(venv.action_space, spaces.Box):

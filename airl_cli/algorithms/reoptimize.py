@@ -84,7 +84,7 @@ class RewardTrainer(RoundTrainer):
         """The given reward of transitions (n,); the environment's where there is none."""
         if self._given is None:
             return env_rewards
-        return self._given.predict(*(x.cpu().numpy() for x in batch))
+        return self._given.predict(*batch.arrays())
 
     @property
     def entropy_weight(self) -> float:

@@ -40,10 +40,10 @@ class RoundTrainer(abc.ABC):
     Args:
         venv: Environment to train in.
         gen_algo: Stable-Baselines3 algorithm; its environment and logger are replaced.
-        log_dir: Where logs go when no logger is given.
+        log_dir: Folder of the logger that is made when none is given; that one keeps silent.
         gen_train_timesteps: Environment steps per round. None: `n_envs * n_steps` on-policy,
             `n_envs` off-policy.
-        custom_logger: Where to record; None makes one that keeps silent.
+        custom_logger: Where to record; None: nowhere.
         use_env_reward: Train on the environment's own reward.
         allow_variable_horizon: Accept episodes of different length.
         normalize_gen_reward: Divide on-policy rewards by their running standard deviation.

@@ -39,7 +39,7 @@ class Sampler(Protocol):
 
 
 class ArraySampler:
-    """Draws from transitions that are all there, without repetition within a batch.
+    """Draws from transitions that are all there.
 
     Args:
         transitions: What to draw from.
@@ -54,8 +54,8 @@ class ArraySampler:
         return len(self.transitions)
 
     def sample(self, n: int) -> TransitionBatch:
-        """`n` different transitions, uniformly."""
-        index = self.rng.choice(len(self), n, replace=n > len(self), shuffle=False)
+        """`n` transitions, uniformly; with repetition only if fewer are there."""
+        index = _draw(len(self), n, self.rng)
         return self.transitions.rows(th.as_tensor(index, device=self.transitions.dones.device))
 
 
@@ -75,9 +75,8 @@ class RowSampler:
         return len(self.reader)
 
     def sample(self, n: int) -> TransitionBatch:
-        """`n` different transitions, uniformly."""
-        index = self.rng.choice(len(self), n, replace=n > len(self), shuffle=False)
-        return TransitionBatch.of(self.reader.rows(index))
+        """As `ArraySampler.sample`."""
+        return TransitionBatch.of(self.reader.rows(_draw(len(self), n, self.rng)))
 
 
 class StreamSampler:
@@ -121,6 +120,9 @@ class GeneratorBuffer:
         rng: Source of the draws.
         reservoir: Once it is full, keep a uniform sample of everything that was ever stored
             (Vitter 1985, algorithm R) instead of the newest.
+
+    Raises:
+        InvalidValueError: No capacity.
     """
 
     def __init__(self, capacity: int, rng: np.random.Generator, *, reservoir: bool = False) -> None:
@@ -164,11 +166,14 @@ class GeneratorBuffer:
         return th.as_tensor(place), th.as_tensor(row[::-1][last].copy())
 
     def sample(self, n: int) -> TransitionBatch:
-        """`n` transitions, uniformly; with repetition only if fewer are there."""
+        """`n` transitions, uniformly; with repetition only if fewer are there.
+
+        Raises:
+            RuntimeError: None were ever stored.
+        """
         if self._stored is None:
             raise RuntimeError("no generator samples yet: call train_gen() first")
-        index = self.rng.choice(self._size, n, replace=n > self._size, shuffle=False)
-        return self._stored.rows(th.as_tensor(index))
+        return self._stored.rows(th.as_tensor(_draw(self._size, n, self.rng)))
 
     def state_dict(self) -> dict[str, Any]:
         """What is stored, and of how many."""
@@ -226,6 +231,11 @@ def demonstration_sampler(
             f"Set trainer.demo_batch_size to at most {len(sampler)}, or give more demonstrations.",
         )
     return sampler
+
+
+def _draw(size: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Numbers (n,) of rows out of `size`, each once if there are as many."""
+    return rng.choice(size, n, replace=n > size, shuffle=False)
 
 
 def _all_there(demonstrations: Any) -> TransitionMapping | None:
