@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.utils import safe_mean
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from airl_cli.algorithms import RewardTrainer
@@ -27,6 +25,7 @@ from airl_cli.evaluation import (
 from airl_cli.experts import cache
 from airl_cli.experts.base import Demonstrations, Report, silent
 from airl_cli.experts.identity import describe, short_hash
+from airl_cli.experts.progress import ProgressCallback, TrainingProgress
 from airl_cli.experts.sampling import Sampling, sampled_demonstrations
 from airl_cli.policies import rebuild_policy
 from airl_cli.quiet import leave_no_log_folder
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from airl_cli.envs import EnvSpec
 
 _EVALUATION_EPISODES = 20
-_SECONDS_BETWEEN_REPORTS = 15.0
 
 
 @dataclass
@@ -167,7 +165,7 @@ class TrainedExpert:
         venv = env.make(self.seed, n_envs=self.n_envs)
         try:
             with isolated_rng(self.seed):
-                model = self._learn(venv, _Progress(self.total_timesteps, report))
+                model = self._learn(venv, TrainingProgress(self.total_timesteps, report))
         finally:
             venv.close()
         seconds = time.perf_counter() - start
@@ -189,11 +187,11 @@ class TrainedExpert:
         # From the file, as the next time, so that a cached expert and a fresh one act alike.
         return self._rebuild(env, folder), record
 
-    def _learn(self, venv: VecEnv, progress: _Progress) -> BaseAlgorithm:
+    def _learn(self, venv: VecEnv, progress: TrainingProgress) -> BaseAlgorithm:
         if self.temperature == 0:
             model = self._build(self._training_env(venv))
             leave_no_log_folder(model)
-            return model.learn(self.total_timesteps, callback=_Reporter(progress))
+            return model.learn(self.total_timesteps, callback=ProgressCallback(progress))
         model = self._build(venv)
         trainer = RewardTrainer(
             venv=venv,
@@ -268,37 +266,3 @@ def _check_better_than_random(record: cache.ExpertRecord, folder: Path) -> None:
         f"from it ({folder})",
         "Train it longer (expert.total_timesteps) or with other settings (expert.algorithm).",
     )
-
-
-class _Progress:
-    """Says every now and then how the expert's training goes."""
-
-    def __init__(self, total_timesteps: int, report: Report) -> None:
-        self._total = total_timesteps
-        self._report = report
-        self._start = self._last = time.monotonic()
-
-    def __call__(self, done: int, mean_return: Callable[[], float]) -> None:
-        now = time.monotonic()
-        if now - self._last < _SECONDS_BETWEEN_REPORTS:
-            return
-        self._last = now
-        self._report(
-            f"expert: {done / self._total:.0%} of {self._total:,} steps, "
-            f"{done / (now - self._start):,.0f} steps/s, return {mean_return():,.1f}"
-        )
-
-
-class _Reporter(BaseCallback):
-    """Tells `_Progress` after every step."""
-
-    def __init__(self, progress: _Progress) -> None:
-        super().__init__()
-        self._progress = progress
-
-    def _on_step(self) -> bool:
-        self._progress(self.num_timesteps, self._mean_return)
-        return True
-
-    def _mean_return(self) -> float:
-        return safe_mean([info["r"] for info in self.model.ep_info_buffer or ()])
