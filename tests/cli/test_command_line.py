@@ -179,7 +179,7 @@ MISTAKES = [
     (["train", "total_timesteps=3"], "no key", "'expert.total_timesteps' or 'trainer.total_t"),
     (["train", "generator.tensorboard_log=x"], "PPO takes it", "Type +generator.tensorboard_log"),
     (["train", "generator.policy_kwargs.ortho=1"], "no key", "+generator.policy_kwargs.ortho="),
-    (["train", "+seed=1"], "no key 'seed'", ""),
+    (["train", "+seed=1"], "seed is in the config already", "Type seed=<value>"),
     (["train", "~nothing"], "no key 'nothing'", ""),
     (["train", "seed=0,1"], "several values", "Add -m"),
     (["train", "seed=["], "not a well-formed override", "key=value"),
