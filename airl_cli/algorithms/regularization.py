@@ -1,4 +1,4 @@
-"""Holding the discriminator back, and the base reward in it.
+"""Gradient penalties: they hold the discriminator back, or the base reward in it.
 
 What only the generator ever visited can be told from the demonstrations by `g` or by `h`. A base
 reward that takes the blame there keeps it under other dynamics, where the way may lead through.

@@ -18,18 +18,12 @@ from torch import nn
 
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.generator import Generator, check_generator
+from airl_cli.algorithms.generator_state import generator_state, load_generator_state
 from airl_cli.algorithms.health import Snapshot
 from airl_cli.algorithms.recording import EpisodeSums, RecordingVecEnv, Rollout
 from airl_cli.algorithms.scaling import RewardScale
 from airl_cli.algorithms.schedule import overall_progress
-from airl_cli.algorithms.state import (
-    State,
-    array,
-    fitting,
-    generator_state,
-    load_generator_state,
-    load_module,
-)
+from airl_cli.algorithms.state import State, array, fitting, load_module
 from airl_cli.envs.horizon import check_fixed_horizon
 from airl_cli.errors import InvalidValueError, NonFiniteError
 
