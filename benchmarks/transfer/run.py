@@ -60,22 +60,23 @@ def result(folder: Path) -> dict:
     return json.loads((folder / "result.json").read_text())
 
 
-def one_seed(task: str, seed: int, root: Path) -> dict:
+def one_seed(task: str, seed: int, root: Path, learners: list[str]) -> dict:
     """Trains and transfers for one seed; gives every figure of the table."""
     spec, row = TASKS[task], {"seed": seed}
     start = time.perf_counter()
-    for name, choice in LEARNERS.items():
+    for name in learners:
         folder = root / f"{name}-{seed}"
         row[f"{name}_train_seconds"] = airl(
-            "train", *spec["train"], *choice, f"seed={seed}", f"hydra.run.dir={folder}"
+            "train", *spec["train"], *LEARNERS[name], f"seed={seed}", f"hydra.run.dir={folder}"
         )
         row[f"{name}_source_return"] = result(folder)["learner_return_mean"]
         row["demonstrator_return"] = result(folder)["expert_return_mean"]
-    for name in ("state_only", "state_action"):
+    gail = [f"gail_run={root / f'gail-{seed}'}"] if "gail" in learners else []
+    for name in (name for name in learners if name != "gail"):
         folder = root / f"transfer-{name}-{seed}"
         row[f"{name}_transfer_seconds"] = airl(
             *("transfer", f"run={root / f'{name}-{seed}'}", *spec["target"], f"seed={seed}"),
-            *(f"gail_run={root / f'gail-{seed}'}", f"hydra.run.dir={folder}"),
+            *(*gail, f"hydra.run.dir={folder}"),
         )
         row[name] = result(folder)
     airl("reward", f"run={root / f'state_only-{seed}'}", *spec["coverage"])
@@ -85,25 +86,29 @@ def one_seed(task: str, seed: int, root: Path) -> dict:
     return row
 
 
-def table(task: str, rows: list[dict]) -> str:
+# Heading, learner and key of a figure; those of a learner that was left out are not in the table.
+LINES = (
+    ("(a) trained on the true reward", "state_only", "expert_return_mean"),
+    ("(b) AIRL, state only", "state_only", "learner_return_mean"),
+    ("(b) AIRL, state-action", "state_action", "learner_return_mean"),
+    ("(c) AIRL's policy as it is", "state_only", "source_return_mean"),
+    ("(d) GAIL's policy as it is", "state_only", "gail_return_mean"),
+    ("(e) random", "state_only", "random_return_mean"),
+    ("transfer score, state only", "state_only", "transfer_score"),
+    ("transfer score, state-action", "state_action", "transfer_score"),
+    ("Pearson correlation of g with the true reward", "reward", "pearson"),
+    ("normalised score, state only", "state_only", "normalized_score"),
+    ("normalised score, state-action", "state_action", "normalized_score"),
+)
+
+
+def table(task: str, rows: list[dict], learners: list[str]) -> str:
     """The paper's table, mean and standard deviation over seeds."""
-    lines = {
-        "(a) trained on the true reward": [r["state_only"]["expert_return_mean"] for r in rows],
-        "(b) AIRL, state only": [r["state_only"]["learner_return_mean"] for r in rows],
-        "(b) AIRL, state-action": [r["state_action"]["learner_return_mean"] for r in rows],
-        "(c) AIRL's policy as it is": [r["state_only"]["source_return_mean"] for r in rows],
-        "(d) GAIL's policy as it is": [r["state_only"]["gail_return_mean"] for r in rows],
-        "(e) random": [r["state_only"]["random_return_mean"] for r in rows],
-    }
-    scores = {
-        "transfer score, state only": [r["state_only"]["transfer_score"] for r in rows],
-        "transfer score, state-action": [r["state_action"]["transfer_score"] for r in rows],
-        "Pearson correlation of g with the true reward": [r["reward"]["pearson"] for r in rows],
-        "normalised score, state only": [r["state_only"]["normalized_score"] for r in rows],
-        "normalised score, state-action": [r["state_action"]["normalized_score"] for r in rows],
-    }
     out = [f"| {task}: true return in the target | mean | std | each seed |", "|---|---|---|---|"]
-    for name, values in {**lines, **scores}.items():
+    for name, learner, key in LINES:
+        values = [row.get(learner, {}).get(key) for row in rows]
+        if values.count(None) == len(values):
+            continue
         form = "{:.2f}" if name.startswith("(") else "{:.3f}"
         known = [value for value in values if value is not None]  # none: (a) and (c) are the same
         each = ", ".join("-" if value is None else form.format(value) for value in values)
@@ -113,6 +118,8 @@ def table(task: str, rows: list[dict]) -> str:
     seconds = ", ".join(f"{r['seconds']:.0f} (load {r['load_average']:.1f})" for r in rows)
     seeds = " ".join(str(r["seed"]) for r in rows)
     command = f"python benchmarks/transfer/run.py {task} --seeds {seeds}"
+    if len(learners) < len(LEARNERS):
+        command += f" --learners {' '.join(learners)}"
     return "\n".join(
         [*out, "", f"Seconds per seed, all of it: {seconds}. Command: `{command}`", ""]
     )
@@ -123,13 +130,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("task", choices=sorted(TASKS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--learners", nargs="+", choices=LEARNERS, default=list(LEARNERS))
     args = parser.parse_args()
+    learners = [name for name in LEARNERS if name in {"state_only", *args.learners}]
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
     root = Path("outputs/benchmarks/transfer") / args.task / stamp
-    rows = [one_seed(args.task, seed, root) for seed in args.seeds]
+    rows = [one_seed(args.task, seed, root, learners) for seed in args.seeds]
     (HERE / f"{args.task}.json").write_text(json.dumps(rows, indent=2) + "\n")
-    (HERE / f"{args.task}.md").write_text(table(args.task, rows))
-    print(table(args.task, rows))
+    (HERE / f"{args.task}.md").write_text(table(args.task, rows, learners))
+    print(table(args.task, rows, learners))
 
 
 if __name__ == "__main__":
