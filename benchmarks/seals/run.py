@@ -24,6 +24,7 @@ from typing import Any
 from benchmarks.common.report import conditions, footer, spread, write
 
 HERE = Path(__file__).parent
+PEER = HERE.parent / "time_to_expert" / "half_cheetah.json"  # `imitation`'s curves on HalfCheetah
 CPU = "benchmark.json"  # beside result.json: processor time of the whole command
 TASKS = ("half_cheetah", "hopper", "walker2d", "swimmer", "ant")
 
@@ -60,6 +61,35 @@ def gathered(root: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def peer(steps: int) -> dict[str, Any] | None:
+    """What `imitation` had after as many steps, on demonstrations of the same expert.
+
+    Its curve ends where it reached 0.9 of the expert; a seed that got there earlier counts with
+    that.
+    """
+    if not PEER.exists():
+        return None
+    facts = json.loads(PEER.read_text())
+    seen = [[p for p in r["curve"] if p["env_steps"] <= steps][-1] for r in facts["imitation"]]
+    return {
+        "expert_return": facts["expert_return"],
+        "returns": [point["return"] for point in seen],
+        "env_steps": [point["env_steps"] for point in seen],
+        "cpu_seconds": [point["cpu_seconds"] for point in seen],
+        "seeds": [row["seed"] for row in facts["imitation"]],
+    }
+
+
+def peer_line(facts: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+    """`imitation` in a row of the table, its score by the random return of ours."""
+    random = sum(row["random_return_mean"] for row in rows) / len(rows)
+    scores = [(r - random) / (facts["expert_return"] - random) for r in facts["returns"]]
+    spent = ", ".join(f"{seconds:.0f}" for seconds in facts["cpu_seconds"])
+    cells = ["half_cheetah, imitation 1.0.1", "", f"{facts['expert_return']:,.0f}"]
+    cells += [spread(facts["returns"]), spread(scores, 3), f"{max(facts['env_steps']):,}", "-"]
+    return "| " + " | ".join([*cells, spent, ", ".join(map(str, facts["seeds"]))]) + " |"
+
+
 def table(facts: dict[str, Any]) -> list[str]:
     """A row per task."""
     by_task = defaultdict(list)
@@ -84,7 +114,14 @@ def table(facts: dict[str, Any]) -> list[str]:
         )
         cells = [task, *returns, score, steps, seconds, spent, seeds]
         lines.append("| " + " | ".join(cells) + " |")
+        if task == "half_cheetah" and facts["imitation"]:
+            lines.append(peer_line(facts["imitation"], rows))
     note = "Returns: means over 50 episodes, actions sampled; over seeds ± deviation (each seed). "
+    if facts["imitation"]:
+        note += (
+            "`imitation`: its tuned recipe, 16 episodes after the last round within 1,000,000 "
+            "steps, time of its training alone (`benchmarks/time_to_expert/half_cheetah.json`). "
+        )
     return [*lines, "", note + footer(facts)]
 
 
@@ -104,7 +141,11 @@ def main() -> None:
         for seed in options.seeds:
             for task in options.tasks:
                 run(task, seed, options.root, options.overrides)
-    facts = {**conditions("benchmarks.seals.run"), "runs": gathered(options.root)}
+    facts = {
+        **conditions("benchmarks.seals.run"),
+        "runs": gathered(options.root),
+        "imitation": peer(1_000_000),
+    }
     write(HERE, "seals", facts, table(facts))
 
 

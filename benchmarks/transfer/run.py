@@ -125,17 +125,27 @@ def table(task: str, rows: list[dict], learners: list[str]) -> str:
     )
 
 
+def earlier(task: str) -> list[dict]:
+    """The rows of the last table."""
+    file = HERE / f"{task}.json"
+    return json.loads(file.read_text()) if file.exists() else []
+
+
 def main() -> None:
     """Runs a task over seeds and writes its table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("task", choices=sorted(TASKS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--learners", nargs="+", choices=LEARNERS, default=list(LEARNERS))
+    parser.add_argument("--add", action="store_true", help="keep the table's other seeds")
     args = parser.parse_args()
     learners = [name for name in LEARNERS if name in {"state_only", *args.learners}]
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
     root = Path("outputs/benchmarks/transfer") / args.task / stamp
     rows = [one_seed(args.task, seed, root, learners) for seed in args.seeds]
+    if args.add:
+        rows += [row for row in earlier(args.task) if row["seed"] not in args.seeds]
+        rows.sort(key=lambda row: row["seed"])
     (HERE / f"{args.task}.json").write_text(json.dumps(rows, indent=2) + "\n")
     (HERE / f"{args.task}.md").write_text(table(args.task, rows, learners))
     print(table(args.task, rows, learners))
