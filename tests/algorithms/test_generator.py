@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -106,17 +107,22 @@ def test_pricing_a_rollout_at_once_equals_pricing_step_by_step(make_trainer, ter
     np.testing.assert_allclose(priced[0], np.stack(paid), atol=1e-5)
 
 
+def when_priced(buffer: Any, look: Callable[[], None]) -> None:
+    """Calls `look` after each rollout's advantages, before the policy is updated."""
+    compute = buffer.compute_returns_and_advantage
+
+    def compute_and_look(last_values: th.Tensor, dones: np.ndarray) -> None:
+        compute(last_values=last_values, dones=dones)
+        look()
+
+    buffer.compute_returns_and_advantage = compute_and_look
+
+
 def test_the_bootstrap_of_truncated_episodes_is_kept(make_trainer) -> None:
     game = make_trainer(log_prob_weight=0.0, reward_net=ZeroReward())
     buffer = game.gen_algo.rollout_buffer
     seen: list[np.ndarray] = []
-    compute = buffer.compute_returns_and_advantage
-
-    def look(last_values: th.Tensor, dones: np.ndarray) -> None:
-        compute(last_values=last_values, dones=dones)
-        seen.append(buffer.rewards.copy())
-
-    buffer.compute_returns_and_advantage = look
+    when_priced(buffer, lambda: seen.append(buffer.rewards.copy()))
     game.train_gen()
     truncated = np.zeros((20, 4), dtype=bool)
     truncated[9::10] = True
@@ -140,14 +146,12 @@ def test_log_prob_is_of_the_policy_that_acted(make_trainer) -> None:
     game = make_trainer(env={"discrete": True})
     buffer = game.gen_algo.rollout_buffer
     stored: list[np.ndarray] = []
-    compute = buffer.compute_returns_and_advantage
 
-    def look(last_values: th.Tensor, dones: np.ndarray) -> None:
-        compute(last_values=last_values, dones=dones)
+    def look() -> None:
         stored.append(buffer.log_probs.copy())
         stored.append(game.log_prob(flat_rollout(game)).numpy().reshape(20, 4))
 
-    buffer.compute_returns_and_advantage = look
+    when_priced(buffer, look)
     game.train_gen()
     np.testing.assert_allclose(stored[1], stored[0], atol=1e-5)
 
