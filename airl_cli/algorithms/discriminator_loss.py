@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import torch as th
 import torch.nn.functional as F
@@ -31,10 +32,10 @@ def accumulate_gradients(
     """Adds the gradient of the batch's mean loss to the net's parameters.
 
     The loss is the binary cross-entropy of telling expert (1) from generator (0): Fu, Luo &
-    Levine 2018, section 4. Normalisation statistics take the whole batch in first, at once and
-    without gradients, and then stand still; so do estimates of spectral norms after one iteration.
+    Levine 2018, section 4. Normalisation statistics take the whole batch in at once and without
+    gradients, and then stand still; so do estimates of spectral norms after one iteration.
     Minibatches therefore sum to the gradient of the full batch, up to rounding and what is drawn
-    at random (dropout).
+    at random (dropout), where a pass visits every normalisation layer once.
 
     Args:
         net: Whose parameters are trained.
@@ -52,15 +53,20 @@ def accumulate_gradients(
     if not net.training:
         net.train()
     iterate_spectral_norms(net)
-    _take_in(net, expert, generated)
+    in_parts = minibatch_size < len(expert)
+    if in_parts:
+        _take_in(net, expert, generated)
     n, loss, halves = 2 * len(expert), 0.0, []
-    with frozen_statistics(net), frozen_spectral_norms(net):
+    with frozen_spectral_norms(net):
         for batch in _minibatches(expert, generated, minibatch_size):
-            logits = logits_of(batch)
+            # A batch that is whole is taken in on the way: a pass less.
+            with frozen_statistics(net) if in_parts else nullcontext():
+                logits = logits_of(batch)
             part = _cross_entropy(logits, label_smoothing) / n
             loss += part.item()
             if penalty is not None:
-                part = part + penalty(batch) * (len(batch) / n)
+                with frozen_statistics(net):
+                    part = part + penalty(batch) * (len(batch) / n)
             part.backward()
             halves.append(logits.detach().chunk(2))
     return loss, th.cat([*(own for own, _ in halves), *(other for _, other in halves)])

@@ -71,6 +71,7 @@ def test_the_expert_is_as_certain_as_its_label(smoothing: float) -> None:
             "net": {"spectral_norm": True, "normalize_input_layer": RunningNorm},
             "label_smoothing": 0.2,
         },
+        {"net": {"normalize_input_layer": EMANorm}, "r1_penalty": 0.5},
     ],
 )
 def test_minibatches_of_a_held_back_discriminator_equal_the_full_batch(
