@@ -1,0 +1,1 @@
+"""What each measure that holds the discriminator back does."""
