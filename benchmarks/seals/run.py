@@ -2,6 +2,7 @@
 
     python -m benchmarks.seals.run                              # seed 0 on all five
     python -m benchmarks.seals.run half_cheetah --seeds 0 1 2
+    python -m benchmarks.seals.run half_cheetah --shared        # from what `imitation` learned from
     python -m benchmarks.seals.run --gather                     # only the table, of what there is
 
 Runs `airl train env=<task> seed=<seed>`, one after the other on one thread, and gathers every
@@ -22,16 +23,23 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.report import conditions, footer, spread, write
+from benchmarks.time_to_expert.run import recorded
 
 HERE = Path(__file__).parent
 PEER = HERE.parent / "time_to_expert" / "half_cheetah.json"  # `imitation`'s curves on HalfCheetah
 CPU = "benchmark.json"  # beside result.json: processor time of the whole command
 TASKS = ("half_cheetah", "hopper", "walker2d", "swimmer", "ant")
+SHARED = "half_cheetah, the demonstrations of `time_to_expert`"
+FOLDERS = {  # of the runs of each row of the table, before the seed
+    "half_cheetah": "half_cheetah",
+    SHARED: "shared_half_cheetah",
+    **{task: task for task in TASKS[1:]},
+}
 
 
-def run(task: str, seed: int, root: Path, overrides: list[str]) -> None:
-    """One training by the command line that users have."""
-    folder = root / f"{task}-{seed}"
+def run(task: str, seed: int, root: Path, overrides: list[str], row: str | None = None) -> None:
+    """One training by the command line that users have, for a row of the table (the task's)."""
+    folder = root / f"{FOLDERS[row or task]}-{seed}"
     command = ["train", f"env={task}", f"seed={seed}", f"hydra.run.dir={folder}", "resume=auto"]
     print("+ airl", *command, *overrides, flush=True)
     begun, before = (folder / "result.json").exists(), _processor_seconds()
@@ -45,6 +53,13 @@ def run(task: str, seed: int, root: Path, overrides: list[str]) -> None:
         (folder / CPU).write_text(json.dumps({"cpu_seconds": spent}) + "\n")
 
 
+def train_shared(seed: int, root: Path, overrides: list[str]) -> None:
+    """HalfCheetah from the demonstrations that `imitation` learned from."""
+    demonstrations = recorded("half_cheetah", Path("outputs/experts"))
+    source = ["expert=trajectories", "recipe/expert=none", f"expert.path={demonstrations}"]
+    run("half_cheetah", seed, root, [*source, *overrides], SHARED)
+
+
 def _processor_seconds() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
@@ -53,19 +68,19 @@ def _processor_seconds() -> float:
 def gathered(root: Path) -> list[dict[str, Any]]:
     """Every finished run's figures."""
     rows = []
-    for task in TASKS:
-        for file in sorted(root.glob(f"{task}-*/result.json")):
+    for row, name in FOLDERS.items():
+        for file in sorted(root.glob(f"{name}-*/result.json")):
             spent = file.with_name(CPU)
             cpu = json.loads(spent.read_text()) if spent.exists() else {"cpu_seconds": None}
-            rows.append({"task": task, **json.loads(file.read_text()), **cpu})
+            rows.append({"task": row, **json.loads(file.read_text()), **cpu})
     return rows
 
 
 def peer(steps: int) -> dict[str, Any] | None:
-    """What `imitation` had after as many steps, on demonstrations of the same expert.
+    """What `imitation` had after as many steps, on the demonstrations of `time_to_expert`.
 
-    Its curve ends where it reached 0.9 of the expert; a seed that got there earlier counts with
-    that.
+    They are of an expert trained with other settings; its score is by that one's return. Its curve
+    ends where it reached 0.9 of the expert; a seed that got there earlier counts with that.
     """
     if not PEER.exists():
         return None
@@ -85,7 +100,7 @@ def peer_line(facts: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     random = sum(row["random_return_mean"] for row in rows) / len(rows)
     scores = [(r - random) / (facts["expert_return"] - random) for r in facts["returns"]]
     spent = ", ".join(f"{seconds:.0f}" for seconds in facts["cpu_seconds"])
-    cells = ["half_cheetah, imitation 1.0.1", "", f"{facts['expert_return']:,.0f}"]
+    cells = ["the same, `imitation` 1.0.1", "", f"{facts['expert_return']:,.0f}"]
     cells += [spread(facts["returns"]), spread(scores, 3), f"{max(facts['env_steps']):,}", "-"]
     return "| " + " | ".join([*cells, spent, ", ".join(map(str, facts["seeds"]))]) + " |"
 
@@ -114,7 +129,7 @@ def table(facts: dict[str, Any]) -> list[str]:
         )
         cells = [task, *returns, score, steps, seconds, spent, seeds]
         lines.append("| " + " | ".join(cells) + " |")
-        if task == "half_cheetah" and facts["imitation"]:
+        if task == SHARED and facts["imitation"]:
             lines.append(peer_line(facts["imitation"], rows))
     note = "Returns: means over 50 episodes, actions sampled; over seeds ± deviation (each seed). "
     if facts["imitation"]:
@@ -133,12 +148,16 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=Path("outputs/benchmarks/seals"))
     parser.add_argument("--gather", action="store_true", help="train nothing")
     parser.add_argument("--overrides", nargs="*", default=[], help="for airl train")
+    parser.add_argument("--shared", action="store_true", help="half_cheetah as `imitation` had it")
     options = parser.parse_args()
     unknown = set(options.tasks) - set(TASKS)
     if unknown:
         parser.error(f"unknown tasks: {', '.join(sorted(unknown))}; there are {', '.join(TASKS)}")
     if not options.gather:
         for seed in options.seeds:
+            if options.shared:
+                train_shared(seed, options.root, options.overrides)
+                continue
             for task in options.tasks:
                 run(task, seed, options.root, options.overrides)
     facts = {
