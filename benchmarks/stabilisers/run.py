@@ -1,12 +1,12 @@
-"""What holds the discriminator back, one measure at a time, on a MuJoCo task of seals.
+"""What holds the discriminator back, one measure at a time, on seals' Walker2d.
 
-    python -m benchmarks.stabilisers.run                    # walker2d, the recipes' seeds
-    python -m benchmarks.stabilisers.run hopper --seeds 10 --only recipe "constant rate"
+    python -m benchmarks.stabilisers.run
+    python -m benchmarks.stabilisers.run --seeds 10 --only recipe "constant rate"
 
-Runs `airl train env=<task> seed=<seed>` with the recipe as it is, and with one thing taken from it
-or added to it; `benchmarks/stabilisers/<task>.{json,md}` are made of all that has finished. The
-seeds are those on which recipes are tuned: this shows what a measure does, not how well a recipe
-does on fresh seeds (`benchmarks/seals/`). A finished run is not run again.
+Runs `airl train env=walker2d seed=<seed>` with the recipe as it is, and with one thing taken from
+it or added to it; `benchmarks/stabilisers/walker2d.{json,md}` are made of all that has finished.
+The seeds are those on which recipes are tuned: this shows what a measure does, not how well a
+recipe does on fresh seeds (`benchmarks/seals/`). A finished run is not run again.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.report import conditions, footer, spread, write
-from benchmarks.seals.run import TASKS, run
+from benchmarks.seals.run import run
 
 HERE = Path(__file__).parent
+TASK = "walker2d"  # what the overrides below are for
 VARIANTS = {
     "recipe": [],
     "constant rate": ["trainer.disc_lr_schedule=null"],
@@ -41,17 +42,17 @@ VARIANTS = {
 }
 
 
-def folder_of(root: Path, task: str, variant: str) -> Path:
+def folder_of(root: Path, variant: str) -> Path:
     """Where a variant's runs lie, one folder a seed."""
     words = "".join(c if c.isalnum() or c == "." else " " for c in variant)
-    return root / task / "-".join(words.split())
+    return root / TASK / "-".join(words.split())
 
 
-def gathered(root: Path, task: str) -> dict[str, list[dict[str, Any]]]:
+def gathered(root: Path) -> dict[str, list[dict[str, Any]]]:
     """Every finished run's result, by variant."""
     results = {}
     for variant in VARIANTS:
-        files = sorted(folder_of(root, task, variant).glob(f"{task}-*/result.json"))
+        files = sorted(folder_of(root, variant).glob(f"{TASK}-*/result.json"))
         if files:
             results[variant] = [json.loads(file.read_text()) for file in files]
     return results
@@ -60,7 +61,7 @@ def gathered(root: Path, task: str) -> dict[str, list[dict[str, Any]]]:
 def table(facts: dict[str, Any]) -> list[str]:
     """A row per variant."""
     lines = [
-        f"| {facts['task']} | normalised score | lowest | learner's return | seeds |",
+        f"| {TASK} | normalised score | lowest | learner's return | seeds |",
         "|---|---|---|---|---|",
     ]
     for variant, results in facts["runs"].items():
@@ -79,7 +80,6 @@ def table(facts: dict[str, Any]) -> list[str]:
 def main() -> None:
     """Trains what is missing and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("task", nargs="?", default="walker2d", choices=TASKS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12])
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--root", type=Path, default=Path("outputs/benchmarks/stabilisers"))
@@ -88,15 +88,15 @@ def main() -> None:
     if not options.gather:
         for seed in options.seeds:
             for variant in options.only:
-                folder = folder_of(options.root, options.task, variant)
-                run(options.task, seed, folder, VARIANTS[variant])
+                folder = folder_of(options.root, variant)
+                run(TASK, seed, folder, VARIANTS[variant])
     facts = {
         **conditions("benchmarks.stabilisers.run"),
-        "task": options.task,
-        "runs": gathered(options.root, options.task),
+        "task": TASK,
+        "runs": gathered(options.root),
         "overrides": VARIANTS,
     }
-    write(HERE, options.task, facts, table(facts))
+    write(HERE, TASK, facts, table(facts))
 
 
 if __name__ == "__main__":

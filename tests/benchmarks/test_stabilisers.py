@@ -27,9 +27,9 @@ def test_every_variant_but_the_first_changes_the_recipe(stabilisers):
 def test_the_table_is_of_finished_runs_by_variant(stabilisers, tmp_path):
     result = {"normalized_score": 0.5, "learner_return_mean": 50.0}
     for variant, seed in [("recipe", 10), ("recipe", 11), ("R1 penalty 0.01", 10)]:
-        folder = stabilisers.folder_of(tmp_path, "walker2d", variant) / f"walker2d-{seed}"
+        folder = stabilisers.folder_of(tmp_path, variant) / f"walker2d-{seed}"
         folder.mkdir(parents=True)
         (folder / "result.json").write_text(json.dumps({**result, "seed": seed}))
-    runs = stabilisers.gathered(tmp_path, "walker2d")
+    runs = stabilisers.gathered(tmp_path)
     seeds = {variant: [row["seed"] for row in rows] for variant, rows in runs.items()}
     assert seeds == {"recipe": [10, 11], "R1 penalty 0.01": [10]}
