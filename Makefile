@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install train smoke test coverage lint format docs clean
+.PHONY: help install train smoke test coverage lint format docs house clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ format: $(STAMP) ## Let ruff rewrite the sources
 
 docs: $(STAMP) ## Write docs/configuration/ anew from the comments of the configs
 	$(BIN)/python -m tools.config_pages
+
+house: $(STAMP) ## Figures of the structure: code lines, files, circles, ...
+	$(BIN)/python -m tools.house -v
 
 clean: ## Remove the virtual environment and all caches (never outputs/)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* build dist *.egg-info
