@@ -51,7 +51,7 @@ def demos(cfg: DictConfig) -> None:
 
 def record(config: Config) -> None:
     """Samples an expert into a file of whole episodes."""
-    path, log = config["path"], job_context().log
+    path = config["path"]
     env_config = _needed(config, "env", "env=cartpole")
     expert_config = _needed(config, "expert", "expert=ppo")
     if expert_config.get("subsample", 1) != 1:
@@ -61,9 +61,7 @@ def record(config: Config) -> None:
         )
     formats.check_target(path, config["format"])
     env = instantiate(env_config)
-    demonstrations = instantiate(expert_config).demonstrations(
-        env, seed=config["seed"], report=log.info
-    )
+    demonstrations = instantiate(expert_config).demonstrations(env, seed=config["seed"])
     observation_space, action_space = spaces_of(env)
     formats.write(
         path,

@@ -46,7 +46,7 @@ def evaluate(cfg: DictConfig) -> float:
     asked = {key: value for key, value in config["evaluation"].items() if value is not None}
     seed = loaded.config["seed"] if config["seed"] is None else config["seed"]
     context = job_context()
-    expert = part(config, loaded, "expert").demonstrations(env, seed=seed, report=context.log.info)
+    expert = part(config, loaded, "expert").demonstrations(env, seed=seed)
     settings = {**loaded.config["evaluation"], **asked}
     evaluation: Evaluation = compare(
         loaded.policy,

@@ -110,7 +110,7 @@ def gather(
     loaded: LoadedRun, env: EnvSpec, expert: Expert, *, n_episodes: int, seed: int
 ) -> Episodes:
     """The run's demonstrations, and fresh episodes of its learner and of random actions."""
-    demonstrations = expert.demonstrations(env, seed=seed, report=log.info)
+    demonstrations = expert.demonstrations(env, seed=seed)
     fresh = derive_seed(seed, "reward")
     return Episodes(
         demonstrations=list(islice(demonstrations.trajectories, n_episodes)),

@@ -58,14 +58,11 @@ def train(cfg: DictConfig) -> float:
         with closing(env.make(seed)) as venv:
             trainer = assemble(config, make, venv, run, stand_in=random.episode)
             check_fits_a_round(total_timesteps, trainer.gen_train_timesteps)
-            demonstrations = make(config["expert"]).demonstrations(
-                env, seed=seed, report=run.log.info
-            )
+            demonstrations = make(config["expert"]).demonstrations(env, seed=seed)
             check_demonstrations(
                 demonstrations,
                 env,
                 allow_variable_horizon=config["trainer"]["allow_variable_horizon"],
-                report=run.log.info,
             )
             trainer.set_demonstrations(demonstrations.for_training)
             run.set_references(demonstrations, random)

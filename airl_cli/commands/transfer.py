@@ -85,9 +85,7 @@ def _transfer_one(
     )
     with closing(env.make(seed)) as venv:
         trainer = _assemble(config, venv, source.reward_test, run)
-        upper_bound = instantiate(config["upper_bound"]).demonstrations(
-            env, seed=seed, report=run.log.info
-        )
+        upper_bound = instantiate(config["upper_bound"]).demonstrations(env, seed=seed)
         run.set_references(upper_bound, random)
         trainer.train(config["trainer"]["total_timesteps"], callback=run.after_round(trainer))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,12 +17,8 @@ if TYPE_CHECKING:
     from airl_cli.data.stored import StoredTransitions
     from airl_cli.envs import EnvSpec
 
-Report = Callable[[str], None]
-"""Takes one line of news for the user, e.g. `logging.Logger.info`."""
-
-
-def silent(message: str) -> None:
-    """A `Report` that says nothing."""
+log = logging.getLogger("airl_cli.experts")
+"""What takes long, was reused, or deserves attention; the command line shows it."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +80,12 @@ def describe_demonstrations(
 class Expert(Protocol):
     """A source of demonstrations; `conf/expert/*.yaml` names one each."""
 
-    def demonstrations(self, env: EnvSpec, *, seed: int, report: Report = silent) -> Demonstrations:
+    def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
         """Episodes of the expert in `env`.
 
         Args:
             env: The environment of the run.
             seed: The run's seed: other seeds give other demonstrations.
-            report: Gets a line when something takes long or was reused.
 
         Raises:
             InvalidValueError: If this expert cannot serve this environment.

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from torch import nn
 
 from airl_cli.errors import InvalidValueError
-from airl_cli.experts.base import Report
+from airl_cli.experts.base import log
 from airl_cli.serialization import read_json, save_weights, write_json
 
 FORMAT = 1
@@ -100,7 +100,7 @@ def store(folder: Path, policy: nn.Module, record: ExpertRecord) -> None:
 
 
 @contextmanager
-def exclusive(folder: Path, report: Report) -> Iterator[None]:
+def exclusive(folder: Path) -> Iterator[None]:
     """Hold the lock beside `folder`; waits for another process and says so.
 
     Raises:
@@ -112,7 +112,7 @@ def exclusive(folder: Path, report: Report) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            report(f"waiting for another process that trains the expert {folder}")
+            log.info(f"waiting for another process that trains the expert {folder}")
             lock.acquire()
     except OSError as error:
         raise InvalidValueError(

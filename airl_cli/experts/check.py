@@ -14,7 +14,7 @@ from airl_cli.data.spaces import describe
 from airl_cli.data.types import Trajectory
 from airl_cli.envs.dynamics import Replay, replay
 from airl_cli.envs.horizon import check_fixed_horizon
-from airl_cli.experts.base import Demonstrations, Report
+from airl_cli.experts.base import Demonstrations, log
 from airl_cli.experts.sampling import spaces_of
 
 if TYPE_CHECKING:
@@ -107,9 +107,8 @@ def check_demonstrations(
     env: EnvSpec,
     *,
     allow_variable_horizon: bool,
-    report: Report,
 ) -> None:
-    """What `airl train` asks of demonstrations before it trains; warnings go to `report`.
+    """What `airl train` asks of demonstrations before it trains; its warnings are logged.
 
     Those that were sampled in the environment itself fit it.
 
@@ -133,7 +132,7 @@ def check_demonstrations(
         n_replayed=_FEW,
     )
     for warning in fit.warnings:
-        report(f"warning: {warning}")
+        log.warning(f"warning: {warning}")
 
 
 def _picks(lengths: np.ndarray, n: int) -> dict[int, np.ndarray]:

@@ -21,7 +21,7 @@ from airl_cli.data.digest import sha256
 from airl_cli.data.policies import Predictor
 from airl_cli.data.spaces import describe, same_space
 from airl_cli.errors import InvalidValueError, NotFoundError
-from airl_cli.experts.base import Demonstrations, Report, silent
+from airl_cli.experts.base import Demonstrations, log
 from airl_cli.experts.normalized import NormalizedPolicy, load_statistics
 from airl_cli.experts.sampling import Sampling, sampled_demonstrations, spaces_of
 from airl_cli.experts.sb3_zip import read_model
@@ -82,7 +82,7 @@ class CheckpointExpert:
         self._sampling = Sampling(self.n_episodes, self.noise, self.subsample, self.deterministic)
         check_algorithm(self.algo)
 
-    def demonstrations(self, env: EnvSpec, *, seed: int, report: Report = silent) -> Demonstrations:
+    def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
         """Episodes of the saved policy; see `Expert.demonstrations`.
 
         Raises:
@@ -90,7 +90,7 @@ class CheckpointExpert:
             InvalidValueError: If it is damaged, holds more than tensors, or does not fit `env`.
         """
         started = time.perf_counter()
-        policy = self.load_policy(env, report)
+        policy = self.load_policy(env)
         demonstrations = sampled_demonstrations(
             policy,
             env,
@@ -105,12 +105,12 @@ class CheckpointExpert:
             vec_normalize=self.vec_normalize,
             deterministic=self.deterministic,
         )
-        report(f"{self.path}: return {demonstrations.returns.mean():,.1f} in {env.id}")
+        log.info(f"{self.path}: return {demonstrations.returns.mean():,.1f} in {env.id}")
         return demonstrations
 
-    def load_policy(self, env: EnvSpec, report: Report = silent) -> Predictor:
+    def load_policy(self, env: EnvSpec) -> Predictor:
         """The policy for `env`'s spaces; errors as for `demonstrations`."""
-        policy = self._load_policy(env, report)
+        policy = self._load_policy(env)
         if self.vec_normalize is None:
             return policy
         statistics = load_statistics(
@@ -118,7 +118,7 @@ class CheckpointExpert:
         )
         return NormalizedPolicy(policy, statistics)
 
-    def _load_policy(self, env: EnvSpec, report: Report) -> BasePolicy:
+    def _load_policy(self, env: EnvSpec) -> BasePolicy:
         if not Path(self.path).is_file():
             raise NotFoundError(f"there is no model {self.path}.", "Check expert.path.")
         if self.sha256 is not None and sha256(self.path) != self.sha256.lower():
@@ -129,7 +129,7 @@ class CheckpointExpert:
             )
         spaces = spaces_of(env)
         if self.trust_pickle:
-            return self._load_trusting(spaces, env, report)
+            return self._load_trusting(spaces, env)
         saved = read_model(self.path)
         algorithm = find_algorithm(self.algo)
         known = inspect.signature(algorithm).parameters
@@ -157,10 +157,8 @@ class CheckpointExpert:
             ) from error
         return policy
 
-    def _load_trusting(
-        self, spaces: tuple[Space[Any], Space[Any]], env: EnvSpec, report: Report
-    ) -> BasePolicy:
-        report(
+    def _load_trusting(self, spaces: tuple[Space[Any], Space[Any]], env: EnvSpec) -> BasePolicy:
+        log.warning(
             f"expert.trust_pickle=true: Stable-Baselines3 loads {self.path}, "
             "and runs whatever code its pickles contain"
         )

@@ -20,7 +20,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from airl_cli.data.rollout import flatten_trajectories
 from airl_cli.data.types import Transitions
 from airl_cli.errors import InvalidValueError
-from airl_cli.experts.base import Demonstrations, Expert, Report, silent
+from airl_cli.experts.base import Demonstrations, Expert, log
 from airl_cli.experts.checkpoint import default_policy
 from airl_cli.experts.sampling import Sampling, sampled_demonstrations, spaces_of
 from airl_cli.policies import build_policy
@@ -65,14 +65,14 @@ class ClonedExpert:
             if getattr(self, name) <= 0:
                 raise InvalidValueError(f"expert.{name}={getattr(self, name)} must be positive")
 
-    def demonstrations(self, env: EnvSpec, *, seed: int, report: Report = silent) -> Demonstrations:
+    def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
         """Episodes of the noisy clone; see `Expert.demonstrations`.
 
         Raises:
             AirlError: As the teacher does.
         """
         started = time.perf_counter()
-        taught = self.teacher.demonstrations(env, seed=seed, report=report)
+        taught = self.teacher.demonstrations(env, seed=seed)
         with isolated_rng(derive_seed(seed, "cloning")):
             policy = self._clone(env, _transitions(taught), seed)
         demonstrations = sampled_demonstrations(
@@ -84,7 +84,7 @@ class ClonedExpert:
             source="bc_noise",
             teacher=dict(taught.provenance),
         )
-        report(
+        log.info(
             f"cloned the demonstrations: return {demonstrations.returns.mean():,.1f} with "
             f"{self.noise:.0%} random actions"
         )

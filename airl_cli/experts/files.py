@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from airl_cli.data import formats
-from airl_cli.experts.base import Demonstrations, Report, silent
+from airl_cli.experts.base import Demonstrations
 from airl_cli.experts.recorded import Selection, recorded_demonstrations
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class TrajectoriesExpert:
             self.n_episodes, self.subsample, self.clip_actions, self.sha256, self.memory_limit
         )
 
-    def demonstrations(self, env: EnvSpec, *, seed: int, report: Report = silent) -> Demonstrations:
+    def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
         """The episodes of the file.
 
         Raises:
@@ -51,5 +51,5 @@ class TrajectoriesExpert:
                 are named.
         """
         return recorded_demonstrations(
-            partial(formats.read, self.path), env, self._selection, seed=seed, report=report
+            partial(formats.read, self.path), env, self._selection, seed=seed
         )

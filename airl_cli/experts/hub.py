@@ -13,7 +13,7 @@ from airl_cli.data.formats import Recording
 from airl_cli.data.formats.base import require
 from airl_cli.data.formats.huggingface import episodes, quiet
 from airl_cli.errors import InvalidValueError, NotFoundError
-from airl_cli.experts.base import Demonstrations, Report, silent
+from airl_cli.experts.base import Demonstrations
 from airl_cli.experts.checkpoint import CheckpointExpert, check_algorithm
 from airl_cli.experts.recorded import Selection, recorded_demonstrations
 from airl_cli.experts.sampling import Sampling
@@ -86,7 +86,7 @@ class HubExpert:
         Sampling(self.n_episodes or _DEFAULT_EPISODES, self.noise, self.subsample)
         self._selection = Selection(self.n_episodes, self.subsample, self.clip_actions, self.sha256)
 
-    def demonstrations(self, env: EnvSpec, *, seed: int, report: Report = silent) -> Demonstrations:
+    def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
         """Episodes of the model, or those of the dataset; see `Expert.demonstrations`.
 
         Raises:
@@ -100,7 +100,6 @@ class HubExpert:
                 env,
                 self._selection,
                 seed=seed,
-                report=report,
                 repo=self.repo,
                 split=self.split,
             )
@@ -118,7 +117,7 @@ class HubExpert:
             sha256=self.sha256,
             device=self.device,
         )
-        found = expert.demonstrations(env, seed=seed, report=report)
+        found = expert.demonstrations(env, seed=seed)
         provenance = {**found.provenance, "source": "huggingface", "repo": self.repo}
         return Demonstrations(
             found.trajectories, found.policy, provenance, found.seconds, found.samples

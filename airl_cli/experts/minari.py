@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airl_cli.data.formats import Recording, minari
-from airl_cli.experts.base import Demonstrations, Report, silent
+from airl_cli.experts.base import Demonstrations
 from airl_cli.experts.recorded import Selection, recorded_demonstrations
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class MinariExpert:
     def __post_init__(self) -> None:
         self._selection = Selection(self.n_episodes, self.subsample, self.clip_actions, self.sha256)
 
-    def demonstrations(self, env: EnvSpec, *, seed: int, report: Report = silent) -> Demonstrations:
+    def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
         """The episodes of the dataset.
 
         Raises:
@@ -48,7 +48,7 @@ class MinariExpert:
             InvalidValueError: If it is damaged, or does not fit `env`.
         """
         return recorded_demonstrations(
-            self._read, env, self._selection, seed=seed, report=report, dataset=self.dataset
+            self._read, env, self._selection, seed=seed, dataset=self.dataset
         )
 
     def _read(self) -> Recording:

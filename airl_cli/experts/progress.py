@@ -8,28 +8,25 @@ from collections.abc import Callable
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import safe_mean
 
-from airl_cli.experts.base import Report
+from airl_cli.experts.base import log
 
 _SECONDS_BETWEEN_REPORTS = 15.0
 
 
 class TrainingProgress:
-    """Reports a line at most every 15 seconds.
+    """Logs a line at most every 15 seconds.
 
     Args:
         total_timesteps: Environment steps of training.
-        report: Takes the lines.
         clock: Tells the time in seconds.
     """
 
     def __init__(
         self,
         total_timesteps: int,
-        report: Report,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._total = total_timesteps
-        self._report = report
         self._clock = clock
         self._start = self._last = clock()
 
@@ -44,7 +41,7 @@ class TrainingProgress:
         if now - self._last < _SECONDS_BETWEEN_REPORTS:
             return
         self._last = now
-        self._report(
+        log.info(
             f"expert: {done / self._total:.0%} of {self._total:,} steps, "
             f"{done / (now - self._start):,.0f} steps/s, return {mean_return():,.1f}"
         )

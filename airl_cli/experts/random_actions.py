@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airl_cli.experts.base import Demonstrations, Report, silent
+from airl_cli.experts.base import Demonstrations
 from airl_cli.experts.sampling import Sampling, sampled_demonstrations
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class RandomExpert:
     def __post_init__(self) -> None:
         Sampling(self.n_episodes, subsample=self.subsample)
 
-    def demonstrations(self, env: EnvSpec, *, seed: int, report: Report = silent) -> Demonstrations:
+    def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
         """Episodes of random actions; see `Expert.demonstrations`."""
         return sampled_demonstrations(
             None,

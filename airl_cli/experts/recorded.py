@@ -16,7 +16,7 @@ from airl_cli.data.storage import TrajectoryFile
 from airl_cli.data.stored import StoredEpisodes, StoredTransitions
 from airl_cli.data.subsample import check_every, kept, subsampled
 from airl_cli.errors import InvalidValueError
-from airl_cli.experts.base import Demonstrations, Report, describe_demonstrations
+from airl_cli.experts.base import Demonstrations, describe_demonstrations, log
 from airl_cli.experts.sampling import spaces_of
 from airl_cli.seeding import derive_seed
 
@@ -60,7 +60,6 @@ def recorded_demonstrations(
     selection: Selection,
     *,
     seed: int,
-    report: Report,
     **provenance: Any,
 ) -> Demonstrations:
     """The episodes of a recording that are asked for, all of them checked.
@@ -70,7 +69,6 @@ def recorded_demonstrations(
         env: The environment that they are to fit.
         selection: Which, and how they are used.
         seed: The run's seed.
-        report: Is told what was found.
         **provenance: What to add to it.
 
     Raises:
@@ -80,7 +78,7 @@ def recorded_demonstrations(
     recording = read()
     _check_digest(recording, selection.sha256)
     fitting = Fitting(recording.source, *spaces_of(env), clip_actions=selection.clip_actions)
-    _compare_spaces(recording, fitting, env, report)
+    _compare_spaces(recording, fitting, env)
     demonstrations = _select(recording, selection, fitting, seed)
     described = describe_demonstrations(
         demonstrations.trajectories,
@@ -92,7 +90,7 @@ def recorded_demonstrations(
         clip_actions=selection.clip_actions,
     )
     mean = described["return_mean"]
-    report(
+    log.info(
         f"{recording.source}: {described['n_episodes']} episodes, "
         f"{described['n_transitions']:,} transitions, "
         + (f"return {mean:,.1f}" if mean is not None else "rewards unknown")
@@ -106,13 +104,13 @@ def recorded_demonstrations(
     )
 
 
-def _compare_spaces(recording: Recording, fitting: Fitting, env: EnvSpec, report: Report) -> None:
+def _compare_spaces(recording: Recording, fitting: Fitting, env: EnvSpec) -> None:
     for theirs, ours, name in (
         (recording.observation_space, fitting.observation_space, "observation"),
         (recording.action_space, fitting.action_space, "action"),
     ):
         if theirs is not None and not same_space(theirs, ours):
-            report(
+            log.warning(
                 f"the recording's {name} space is not that of {env.id}: {describe(theirs)} "
                 f"instead of {describe(ours)}"
             )

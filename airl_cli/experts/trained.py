@@ -23,7 +23,7 @@ from airl_cli.evaluation import (
     versions,
 )
 from airl_cli.experts import cache
-from airl_cli.experts.base import Demonstrations, Report, silent
+from airl_cli.experts.base import Demonstrations, log
 from airl_cli.experts.identity import describe, short_hash
 from airl_cli.experts.progress import ProgressCallback, TrainingProgress
 from airl_cli.experts.sampling import Sampling, sampled_demonstrations
@@ -86,13 +86,12 @@ class TrainedExpert:
             )
         Sampling(self.n_episodes, self.noise, self.subsample)
 
-    def demonstrations(self, env: EnvSpec, *, seed: int, report: Report = silent) -> Demonstrations:
+    def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
         """`n_episodes` whole episodes of the expert, its actions sampled.
 
         Args:
             env: The environment.
             seed: The run's seed: other seeds give other demonstrations of the same expert.
-            report: Is told whether the expert was trained or reused, and how training goes.
 
         Raises:
             InvalidValueError: If the algorithm cannot learn in `env`, the expert is not better
@@ -100,8 +99,8 @@ class TrainedExpert:
         """
         start = time.perf_counter()
         folder = self.folder(env)
-        found = self._reuse(env, folder, report)
-        policy, record = found or self._train_once(env, folder, report)
+        found = self._reuse(env, folder)
+        policy, record = found or self._train_once(env, folder)
         _check_better_than_random(record, folder)
         return sampled_demonstrations(
             policy,
@@ -133,9 +132,7 @@ class TrainedExpert:
             "temperature": self.temperature,
         }
 
-    def _reuse(
-        self, env: EnvSpec, folder: Path, report: Report
-    ) -> tuple[BasePolicy, cache.ExpertRecord] | None:
+    def _reuse(self, env: EnvSpec, folder: Path) -> tuple[BasePolicy, cache.ExpertRecord] | None:
         """The cached expert; None if there is none or it is damaged."""
         if not folder.exists():
             return None
@@ -145,27 +142,23 @@ class TrainedExpert:
                 raise InvalidValueError(f"{folder / cache.RECORD} describes another expert")
             policy = self._rebuild(env, folder)
         except AirlError as error:
-            report(f"the cached expert is damaged, training it again: {error.problem}")
+            log.warning(f"the cached expert is damaged, training it again: {error.problem}")
             return None
-        report(f"reusing the expert {folder}, return {np.mean(record.returns):,.1f}")
+        log.info(f"reusing the expert {folder}, return {np.mean(record.returns):,.1f}")
         return policy, record
 
-    def _train_once(
-        self, env: EnvSpec, folder: Path, report: Report
-    ) -> tuple[BasePolicy, cache.ExpertRecord]:
-        with cache.exclusive(folder, report):
+    def _train_once(self, env: EnvSpec, folder: Path) -> tuple[BasePolicy, cache.ExpertRecord]:
+        with cache.exclusive(folder):
             # Another process may have made it while this one waited for the lock.
-            return self._reuse(env, folder, report) or self._train(env, folder, report)
+            return self._reuse(env, folder) or self._train(env, folder)
 
-    def _train(
-        self, env: EnvSpec, folder: Path, report: Report
-    ) -> tuple[BasePolicy, cache.ExpertRecord]:
-        report(f"training the expert in {env.id}: {self.total_timesteps:,} steps")
+    def _train(self, env: EnvSpec, folder: Path) -> tuple[BasePolicy, cache.ExpertRecord]:
+        log.info(f"training the expert in {env.id}: {self.total_timesteps:,} steps")
         start = time.perf_counter()
         venv = env.make(self.seed, n_envs=self.n_envs)
         try:
             with isolated_rng(self.seed):
-                model = self._learn(venv, TrainingProgress(self.total_timesteps, report))
+                model = self._learn(venv, TrainingProgress(self.total_timesteps))
         finally:
             venv.close()
         seconds = time.perf_counter() - start
@@ -183,7 +176,7 @@ class TrainedExpert:
         )
         cache.store(folder, model.policy, record)
         mean = np.mean(record.returns)
-        report(f"trained the expert in {seconds:.0f} s, return {mean:,.1f}; kept in {folder}")
+        log.info(f"trained the expert in {seconds:.0f} s, return {mean:,.1f}; kept in {folder}")
         # From the file, as the next time, so that a cached expert and a fresh one act alike.
         return self._rebuild(env, folder), record
 

@@ -1,5 +1,7 @@
 """An environment that an expert masters in a second."""
 
+import logging
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -39,3 +41,16 @@ class Match(gymnasium.Env):
 def env() -> EnvSpec:
     gymnasium.register(ENV_ID, Match, disable_env_checker=True)
     return EnvSpec(ENV_ID, n_envs=2)
+
+
+@pytest.fixture
+def news(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """What experts logged since the last call."""
+    caplog.set_level(logging.INFO, "airl_cli.experts")
+
+    def take() -> list[str]:
+        lines = [r.getMessage() for r in caplog.records if r.name == "airl_cli.experts"]
+        caplog.clear()
+        return lines
+
+    return take

@@ -7,13 +7,13 @@ from airl_cli.quiet import leave_no_log_folder
 from support.line import Line
 
 
-def test_a_line_comes_every_fifteen_seconds():
-    lines, now = [], [100.0]
-    progress = TrainingProgress(1000, lines.append, clock=lambda: now[0])
+def test_a_line_comes_every_fifteen_seconds(news):
+    now = [100.0]
+    progress = TrainingProgress(1000, clock=lambda: now[0])
     for seconds, done in ((110, 200), (115, 300), (129, 500), (130, 600)):
         now[0] = seconds
         progress(done, lambda: 12.34)
-    assert lines == [
+    assert news() == [
         "expert: 30% of 1,000 steps, 20 steps/s, return 12.3",
         "expert: 60% of 1,000 steps, 20 steps/s, return 12.3",
     ]

@@ -16,8 +16,10 @@ from filelock import FileLock
 
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidTypeError, InvalidValueError
-from airl_cli.experts import Demonstrations, TrainedExpert
+from airl_cli.experts import Demonstrations, TrainedExpert, cache
 from airl_cli.serialization import read_json
+
+News = Callable[[], list[str]]
 
 PPO = partial(
     sb3.PPO, "MlpPolicy", n_steps=64, batch_size=64, learning_rate=1e-2, gamma=0.0, ent_coef=0.0
@@ -57,13 +59,13 @@ def same(a: Demonstrations, b: Demonstrations) -> bool:
     )
 
 
-def test_the_second_time_the_expert_is_reused_and_gives_the_same(make: Any, env: EnvSpec) -> None:
-    news: list[str] = []
-    first = make().demonstrations(env, seed=3, report=news.append)
-    assert news[0].startswith("training the expert in TinyMatch-v0: 384 steps")
-    news.clear()
-    second = make().demonstrations(env, seed=3, report=news.append)
-    assert [line.split(" ")[0] for line in news] == ["reusing"]
+def test_the_second_time_the_expert_is_reused_and_gives_the_same(
+    make: Any, env: EnvSpec, news: News
+) -> None:
+    first = make().demonstrations(env, seed=3)
+    assert news()[0].startswith("training the expert in TinyMatch-v0: 384 steps")
+    second = make().demonstrations(env, seed=3)
+    assert [line.split(" ")[0] for line in news()] == ["reusing"]
     assert (first.provenance["reused"], second.provenance["reused"]) == (False, True)
     assert same(first, second)
     assert second.provenance["return_mean"] > 7
@@ -122,15 +124,15 @@ def test_settings_that_do_not_matter_share_the_expert(make: Any, env: EnvSpec) -
     [("expert.json", b'{"format": 1}'), ("policy.safetensors", b""), ("policy.safetensors", None)],
 )
 def test_a_damaged_cache_is_trained_again_and_that_is_said(
-    cached: TrainedExpert, env: EnvSpec, file: str, damage: bytes | None
+    cached: TrainedExpert, env: EnvSpec, file: str, damage: bytes | None, news: News
 ) -> None:
     expert = cached
     first = expert.demonstrations(env, seed=0)
     path = expert.folder(env) / file
     path.unlink() if damage is None else path.write_bytes(damage)
-    news: list[str] = []
-    second = expert.demonstrations(env, seed=0, report=news.append)
-    assert "damaged, training it again" in news[0]
+    news()
+    second = expert.demonstrations(env, seed=0)
+    assert "damaged, training it again" in news()[0]
     assert not second.provenance["reused"]
     assert same(first, second)
     assert expert.demonstrations(env, seed=0).provenance["reused"]
@@ -156,7 +158,9 @@ def test_whether_the_expert_was_cached_does_not_change_what_follows(
     assert draws[0] == draws[1]
 
 
-def test_an_expert_waits_for_the_process_that_trains_it(make: Any, env: EnvSpec) -> None:
+def test_an_expert_waits_for_the_process_that_trains_it(
+    make: Any, env: EnvSpec, news: News, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expert = make()
     folder = expert.folder(env)
     folder.parent.mkdir()
@@ -167,18 +171,19 @@ def test_an_expert_waits_for_the_process_that_trains_it(make: Any, env: EnvSpec)
             held.set()
             asked.wait(30)
 
-    news: list[str] = []
+    logged = cache.log.info
 
-    def report(line: str) -> None:
-        news.append(line)
+    def info(line: str) -> None:
+        logged(line)
         asked.set()
 
+    monkeypatch.setattr(cache.log, "info", info)
     other = threading.Thread(target=other_process)
     other.start()
     held.wait(30)
-    expert.demonstrations(env, seed=0, report=report)
+    expert.demonstrations(env, seed=0)
     other.join()
-    assert [line.split(" ")[0] for line in news] == ["waiting", "training", "trained"]
+    assert [line.split(" ")[0] for line in news()] == ["waiting", "training", "trained"]
 
 
 def test_training_leaves_nothing_among_the_temporary_files(
