@@ -51,3 +51,9 @@ class NonFiniteError(RunFailedError, FloatingPointError):
     def add_round(self, number: int) -> None:
         """Says in which round it happened."""
         self.problem = f"round {number}: {self.problem}"
+
+
+def one_line(error: BaseException, limit: int = 200) -> str:
+    """An exception's message on one line, cut at `limit` characters; its class if there is none."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= limit else f"{text[:limit]}..."

@@ -22,7 +22,7 @@ from airl_cli.data.formats.base import require
 from airl_cli.envs import EnvSpec
 from airl_cli.envs.make import make_vec_env
 from airl_cli.envs.rendering import choose_gl, draws_with_mujoco, need_no_window
-from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
+from airl_cli.errors import AirlError, InvalidValueError, NotFoundError, one_line
 from airl_cli.seeding import isolated_rng
 
 _MODE = "rgb_array"
@@ -140,7 +140,7 @@ def _explained(env: EnvSpec) -> Iterator[None]:
             f"{env.id} cannot draw itself: {error}.", 'Install it: pip install "airl-cli[video]"'
         ) from error
     except Exception as error:  # of OpenGL, of MuJoCo, of the environment
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)
         chosen = os.environ.get("MUJOCO_GL")
         raise InvalidValueError(
             f"{env.id} cannot be drawn here{f' (MUJOCO_GL={chosen})' if chosen else ''}: {reason}.",

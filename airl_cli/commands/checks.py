@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from airl_cli.config.ranges import lookup
 from airl_cli.errors import InvalidValueError
+from airl_cli.nodes import lookup
 
 
 def check_demonstrations_suffice(

@@ -15,9 +15,10 @@ from omegaconf import DictConfig
 
 from airl_cli.commands.job import JobContext
 from airl_cli.config.instantiation import instantiate
-from airl_cli.config.ranges import check_combinations, check_ranges, lookup
+from airl_cli.config.ranges import check_combinations, check_ranges
 from airl_cli.config.validation import TRAIN_KEYS, validated
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
+from airl_cli.nodes import assign, lookup, with_current_names
 from airl_cli.runs import Run, discard_empty, layout
 from airl_cli.runs.lock import refuse_links
 from airl_cli.runs.resumable import CheckpointPlan
@@ -149,7 +150,7 @@ def _recorded(run: Path) -> dict[str, Any]:
             f"{run} is not a run directory: there is no {layout.CONFIG}.",
             "Give a directory that `airl train` made, e.g. outputs/train/<env>/<time>.",
         )
-    config = read_json(run / layout.CONFIG)
+    config = with_current_names(read_json(run / layout.CONFIG))
     nodes = ("env", "expert", "reward", "generator", "trainer", "evaluation", "logger")
     if not isinstance(config, dict) or not all(isinstance(config.get(n), dict) for n in nodes):
         raise InvalidValueError(
@@ -177,7 +178,7 @@ def _with_typed(run: Path, composed: Mapping[str, Any], overrides: Sequence[str]
             continue
         free = next((path for path in _FREE if f"{key}.".startswith(f"{path}.")), None)
         if free is not None:
-            _set(config, free, lookup(composed, free))
+            assign(config, free, lookup(composed, free))
         elif lookup(composed, key) is None or lookup(composed, key) != lookup(recorded, key):
             raise InvalidValueError(
                 f"{override} would change the experiment of {run}.",
@@ -193,13 +194,6 @@ def _with_typed(run: Path, composed: Mapping[str, Any], overrides: Sequence[str]
     check_ranges(config)
     check_combinations(config)
     return config
-
-
-def _set(config: dict[str, Any], path: str, value: Any) -> None:
-    *parents, key = path.split(".")
-    for parent in parents:
-        config = config.setdefault(parent, {})
-    config[key] = value
 
 
 # -- whichever run has this config -------------------------------------------------------------

@@ -13,12 +13,12 @@ from omegaconf import DictConfig
 from airl_cli.commands.evaluate import check_fits, part
 from airl_cli.commands.job import job_context, log, prepare_process, show
 from airl_cli.config.instantiation import instantiate
-from airl_cli.config.ranges import lookup
 from airl_cli.config.validation import REWARD_KEYS, validated
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidValueError
 from airl_cli.evaluation import sample_episodes, versions
 from airl_cli.experts.base import Expert
+from airl_cli.nodes import lookup
 from airl_cli.reporting import learned_reward, plots
 from airl_cli.rewards import RewardNet
 from airl_cli.rewards.compare import Comparison, CoverageSample, compare

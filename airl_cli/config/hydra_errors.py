@@ -12,7 +12,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from airl_cli.config.paths import conf_dir
 from airl_cli.config.suggest import did_you_mean
-from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.errors import AirlError, InvalidValueError, one_line
 
 
 def explain(
@@ -90,7 +90,7 @@ def _missing_option(error: MissingConfigException) -> AirlError:
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
     if not group or not error.options:
         return InvalidValueError(
-            " ".join(str(error).split()), "airl --help lists the commands and their options."
+            one_line(error), "airl --help lists the commands and their options."
         )
     options = sorted(error.options)
     guess = did_you_mean(option, options)

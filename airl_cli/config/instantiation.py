@@ -9,7 +9,7 @@ from hydra.utils import instantiate as hydra_instantiate
 
 from airl_cli.config.signatures import parameters
 from airl_cli.config.suggest import did_you_mean
-from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.errors import AirlError, InvalidValueError, one_line
 
 _LONGEST = 300
 """Characters of somebody else's message; some hold whole arrays."""
@@ -35,7 +35,7 @@ def instantiate(node: Mapping[str, Any], *without: str) -> Any:
                 raise cause from error
             cause = cause.__cause__
         raise InvalidValueError(
-            f"{node['_target_']} cannot be made: {_reason(error.__cause__ or error)}"
+            f"{node['_target_']} cannot be made: {one_line(error.__cause__ or error, _LONGEST)}"
         ) from error
 
 
@@ -60,7 +60,7 @@ def build(name: str, factory: Callable[..., Any], *args: Any, **kwargs: Any) -> 
         target = getattr(factory, "func", factory)
         raise InvalidValueError(
             f"{name}: {getattr(target, '__name__', target)} refuses its arguments: "
-            f"{_reason(error)}",
+            f"{one_line(error, _LONGEST)}",
             _guess(target, error) or f"Change {name}=... or the keys under it.",
         ) from error
 
@@ -69,8 +69,3 @@ def _guess(target: Callable[..., Any], error: Exception) -> str:
     """The argument that an unknown one may have meant."""
     unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
     return did_you_mean(unknown.group(1), parameters(target)[0]) if unknown else ""
-
-
-def _reason(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

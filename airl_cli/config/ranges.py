@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airl_cli.errors import InvalidTypeError, InvalidValueError
+from airl_cli.nodes import lookup
 
 
 @dataclass(frozen=True)
@@ -160,13 +161,3 @@ def steps_per_round(config: Mapping[str, Any]) -> int | None:
         return int(explicit)
     n_envs, n_steps = lookup(config, "env.n_envs"), lookup(config, "generator.n_steps")
     return int(n_envs * n_steps) if n_envs and n_steps else None
-
-
-def lookup(config: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path; None where there is none."""
-    node: Any = config
-    for key in path.split("."):
-        if not isinstance(node, Mapping):
-            return None
-        node = node.get(key)
-    return node

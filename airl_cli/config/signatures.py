@@ -4,7 +4,6 @@ Derived from the signatures, so it covers classes of the user's own as well as o
 """
 
 import collections.abc
-import importlib
 import inspect
 import types
 import typing
@@ -14,6 +13,7 @@ from typing import Any
 
 from airl_cli.config.suggest import did_you_mean
 from airl_cli.errors import InvalidTypeError, InvalidValueError, NotFoundError
+from airl_cli.nodes import import_name
 
 RESERVED = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
 ANYTHING: Any = Any
@@ -103,15 +103,11 @@ def locate(target: str, path: str) -> Callable[..., Any]:
         NotFoundError: If it cannot be imported.
         InvalidTypeError: If it is neither a class nor a function.
     """
-    found: Any = None
-    name, seen = "", ""
     try:
-        for name in target.split("."):
-            seen = f"{seen}.{name}".lstrip(".")
-            is_module = found is None or (inspect.ismodule(found) and not hasattr(found, name))
-            found = importlib.import_module(seen) if is_module else getattr(found, name)
+        found = import_name(target)
     except Exception as error:  # an import may raise anything
-        guess = did_you_mean(name, dir(found)) if found is not None else ""
+        name, owner = getattr(error, "name", None), getattr(error, "obj", None)
+        guess = did_you_mean(name, dir(owner)) if name and owner is not None else ""
         raise NotFoundError(
             f"{path}._target_={target} cannot be imported: {error}.",
             guess or "Check the spelling, and that the package that holds it is installed.",

@@ -9,7 +9,8 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from airl_cli.config.hydra_errors import missing_value
 from airl_cli.config.ranges import check_combinations, check_ranges
 from airl_cli.config.signatures import check_signatures
-from airl_cli.errors import InvalidValueError
+from airl_cli.errors import InvalidValueError, one_line
+from airl_cli.nodes import with_current_names
 
 # What commands read themselves, besides what a `_target_` takes: by node, with type hints.
 OwnKeys = Mapping[str, Mapping[str, Any]]
@@ -91,9 +92,10 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     except MissingMandatoryValue as error:
         raise missing_value(error) from error
     except OmegaConfBaseException as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise InvalidValueError(
             f"the config cannot be resolved: {reason}", "Correct the ${...}, or add what it names."
         ) from error
     assert isinstance(config, dict)
-    return {str(key): value for key, value in config.items()}
+    current: dict[str, Any] = with_current_names({str(k): v for k, v in config.items()})
+    return current

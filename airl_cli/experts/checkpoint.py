@@ -20,7 +20,7 @@ from stable_baselines3.common.preprocessing import is_image_space
 from airl_cli.data.digest import sha256
 from airl_cli.data.policies import Predictor
 from airl_cli.data.spaces import describe, same_space
-from airl_cli.errors import InvalidValueError, NotFoundError
+from airl_cli.errors import InvalidValueError, NotFoundError, one_line
 from airl_cli.experts.base import Demonstrations, log
 from airl_cli.experts.normalized import NormalizedPolicy, load_statistics
 from airl_cli.experts.sampling import Sampling, sampled_demonstrations, spaces_of
@@ -165,7 +165,7 @@ class CheckpointExpert:
         try:
             policy = find_algorithm(self.algo).load(self.path, device=self.device).policy
         except (zipfile.BadZipFile, ValueError, KeyError, OSError, RuntimeError, EOFError) as error:
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            reason = one_line(error)
             raise InvalidValueError(
                 f"Stable-Baselines3 cannot load {self.path}: {reason}.",
                 "Check expert.algo; save or download the file again.",

@@ -12,7 +12,7 @@ from airl_cli.data.digest import sha256
 from airl_cli.data.formats import Recording
 from airl_cli.data.formats.base import require
 from airl_cli.data.formats.huggingface import episodes, quiet
-from airl_cli.errors import InvalidValueError, NotFoundError
+from airl_cli.errors import InvalidValueError, NotFoundError, one_line
 from airl_cli.experts.base import Demonstrations
 from airl_cli.experts.checkpoint import CheckpointExpert, check_algorithm
 from airl_cli.experts.recorded import Selection, recorded_demonstrations
@@ -151,7 +151,7 @@ class HubExpert:
         )
 
     def _unavailable(self, what: str, error: Exception) -> NotFoundError:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = one_line(error)
         return NotFoundError(
             f"{what} can neither be downloaded from the hub nor found in its cache: {reason}.",
             "Check the names (expert.repo, expert.filename) and the network; without one, run it "

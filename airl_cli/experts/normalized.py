@@ -10,7 +10,7 @@ from gymnasium.spaces import Space
 from stable_baselines3.common.vec_env import VecNormalize
 
 from airl_cli.data.policies import Predictor
-from airl_cli.errors import InvalidValueError, NotFoundError
+from airl_cli.errors import InvalidValueError, NotFoundError, one_line
 from airl_cli.policies import SpacesVecEnv
 
 
@@ -64,7 +64,7 @@ def load_statistics(
     try:
         statistics = VecNormalize.load(str(path), SpacesVecEnv(*spaces))
     except Exception as error:  # a pickle may raise anything
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = one_line(error)
         raise InvalidValueError(
             f"{path} holds no statistics of VecNormalize for this environment: {reason}.",
             "Use the file that was saved together with the model.",

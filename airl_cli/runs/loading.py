@@ -15,6 +15,7 @@ from airl_cli.algorithms.gail import RewardFromDiscriminator
 from airl_cli.data.spaces import space_from_dict
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidValueError, NotFoundError
+from airl_cli.nodes import with_current_names
 from airl_cli.policies import rebuild_policy
 from airl_cli.rewards import RewardNet
 from airl_cli.runs import layout
@@ -138,7 +139,8 @@ def _read_structure(folder: Path) -> tuple[Mapping[str, Any], spaces.Space, spac
         )
     if not (folder / layout.SPACES).is_file():
         raise NotFoundError(f"{folder} has no {layout.SPACES}: the run ended before it trained")
-    config, both = read_json(folder / layout.CONFIG), read_json(folder / layout.SPACES)
+    config = with_current_names(read_json(folder / layout.CONFIG))
+    both = read_json(folder / layout.SPACES)
     if not isinstance(config, dict):
         raise InvalidValueError(f"{folder / layout.CONFIG} is damaged: it holds no mapping")
     if not isinstance(both, dict) or set(both) != {"observation_space", "action_space"}:

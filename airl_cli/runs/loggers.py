@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.logger import KVWriter, Logger
 
-from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.errors import AirlError, InvalidValueError, one_line
 from airl_cli.runs import layout
 from airl_cli.runs.trackers import CSV, MLflow, RunFacts, TensorBoard, Tracker, WandB
 from airl_cli.serialization import read_json, write_json
@@ -151,7 +151,7 @@ class RunLogger(Logger):
             except Exception as error:
                 if tracker.essential:
                     raise
-                log.warning("%s: %s; the run goes on without it", name, _in_words(error))
+                log.warning("%s: %s; the run goes on without it", name, one_line(error))
                 del self._trackers[name]
                 _close(name, tracker, "failed")
 
@@ -181,7 +181,7 @@ def _close(name: str, tracker: Tracker, status: str) -> None:
     try:
         tracker.close(status)
     except Exception as error:
-        log.warning("%s could not be closed: %s", name, _in_words(error))
+        log.warning("%s could not be closed: %s", name, one_line(error))
 
 
 def _is_number(value: Any) -> bool:
@@ -194,7 +194,3 @@ def _read(path: Path) -> dict[str, Any]:
     except AirlError:
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _in_words(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

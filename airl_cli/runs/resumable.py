@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from safetensors import SafetensorError
 
-from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.errors import AirlError, InvalidValueError, one_line
 from airl_cli.runs import layout
 from airl_cli.runs.manifest import check_manifest, rename_flushed, write_manifest
 from airl_cli.runs.trees import join, read_tensors, split, write_tensors
@@ -145,7 +145,7 @@ def write_checkpoint(run: Path, rounds: int, trainer: HasState, notes: Mapping[s
             shutil.rmtree(target)
         rename_flushed(temporary, target)
     except (SafetensorError, InvalidValueError) as error:
-        raise OSError(" ".join(str(error).split())) from error
+        raise OSError(one_line(error)) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target

@@ -8,10 +8,10 @@ from airl_cli.config.ranges import (
     RANGES,
     check_combinations,
     check_ranges,
-    lookup,
     steps_per_round,
 )
 from airl_cli.errors import InvalidValueError
+from airl_cli.nodes import lookup
 
 
 def nested(path: str, value: object) -> dict:

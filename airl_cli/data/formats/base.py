@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from gymnasium.spaces import Space
 
 from airl_cli.data.types import Trajectory
-from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
+from airl_cli.errors import AirlError, InvalidValueError, NotFoundError, one_line
 from airl_cli.files import explained_writing
 
 _REMEDY = "It is damaged or of another format; make or download it again."
@@ -103,7 +103,7 @@ def explained(source: str, what: str) -> Iterator[None]:
             raise
         raise type(error)(f"{source}: {error.problem}", error.remedy or _REMEDY) from error
     except Exception as error:
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        reason = one_line(error, 300)
         raise InvalidValueError(
             f"{source} is not a usable {what}: {reason.rstrip('.')}.",
             _REMEDY,

@@ -19,7 +19,7 @@ from airl_cli.data.digest import sha256, verify_checksums, write_checksums
 from airl_cli.data.formats.base import Recording, atomic_folder, explained, require
 from airl_cli.data.spaces import space_to_dict
 from airl_cli.data.types import Trajectory, TrajectoryWithRew
-from airl_cli.errors import AirlError, InvalidTypeError, InvalidValueError, NotFoundError
+from airl_cli.errors import AirlError, InvalidTypeError, InvalidValueError, NotFoundError, one_line
 
 NAME = "minari"
 DESCRIPTION = "a Minari dataset: minari:<id>, or its folder"
@@ -143,7 +143,7 @@ def download(dataset_id: str) -> None:
     try:
         minari.download_dataset(dataset_id)
     except Exception as error:  # each of its remotes raises its own
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = one_line(error)
         raise NotFoundError(
             f"Minari cannot download {dataset_id!r}: {reason.rstrip('.')}.",
             "Check the id (`minari list remote`) and the network; on a machine without one, copy "

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from filelock import FileLock
 
 from airl_cli.data.formats.base import require
-from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.errors import AirlError, InvalidValueError, one_line
 from airl_cli.quiet import quiet_loggers
 from airl_cli.runs import layout
 from airl_cli.runs.trackers.base import RunFacts, Tracker
@@ -86,7 +86,7 @@ class MLflow(Tracker):
         except AirlError:
             raise
         except Exception as error:  # of SQLAlchemy, of requests, of MLflow, of the system
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error)
             raise InvalidValueError(
                 f"MLflow cannot use {self._uri}: {reason}.",
                 "Correct logger.mlflow.tracking_uri (or MLFLOW_TRACKING_URI), or start the server.",
@@ -172,7 +172,7 @@ class MLflow(Tracker):
                 self._send()
             except Exception as error:
                 self._sent_at = time.monotonic()
-                reason = " ".join(str(error).split())[:200]
+                reason = one_line(error)
                 log.warning("MLflow does not take metrics, which wait: %s", reason)
                 del self._waiting[:-_KEPT_AT_MOST]
 
