@@ -12,12 +12,12 @@ from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidValueError
 from airl_cli.evaluation import Evaluation
 from airl_cli.evaluation import evaluate as compare
-from airl_cli.reporting.plots import return_histogram
+from airl_cli.evaluation.plots import return_histogram
+from airl_cli.evaluation.videos import check_recordable, record_videos
 from airl_cli.runs import LoadedRun, layout, load_run
 from airl_cli.runs.safe_config import safe_instantiate
 from airl_cli.seeding import derive_seed
 from airl_cli.serialization import write_json
-from airl_cli.videos import check_recordable, record_videos
 
 
 def evaluate(cfg: DictConfig) -> float:

@@ -16,10 +16,10 @@ from airl_cli.config.instantiation import instantiate
 from airl_cli.config.validation import REWARD_KEYS, validated
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidValueError
-from airl_cli.evaluation import sample_episodes, versions
+from airl_cli.evaluation import plots, sample_episodes, versions
+from airl_cli.evaluation.tables import comparison_table
 from airl_cli.experts.base import Expert
 from airl_cli.nodes import lookup
-from airl_cli.reporting import learned_reward, plots
 from airl_cli.rewards import RewardNet
 from airl_cli.rewards.compare import Comparison, CoverageSample, compare
 from airl_cli.rewards.map import RewardMap, check_dimensions, map_rewards
@@ -69,7 +69,7 @@ def reward(cfg: DictConfig) -> float:
     setting = {"run": str(loaded.path), "env_id": env.id, "seed": seed, "discount": discount}
     write_json(folder / "reward.json", {**setting, **report(comparisons, sample, task)})
     draw(nets["reward_test"], episodes, task, config["heat_map"], folder / layout.PLOTS)
-    show(learned_reward.comparison_table(comparisons, sample.description["distribution"]))
+    show(comparison_table(comparisons, sample.description["distribution"]))
     if task.true_reward is None:
         log.info(_ONLY_PEARSON.format(task.id))
     log.info("reward.json and %s/ are in %s", layout.PLOTS, folder)
@@ -196,7 +196,7 @@ def draw(
 
 
 def _draw_map(found: RewardMap, episodes: Episodes, labels: list[str], path: Path) -> None:
-    learned_reward.heat_map(
+    plots.heat_map(
         {"learned reward": found.learned}
         | ({} if found.true is None else {"true reward": found.true}),
         found.x,

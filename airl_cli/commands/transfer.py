@@ -18,11 +18,10 @@ from airl_cli.envs import EnvSpec
 from airl_cli.envs.horizon import check_fixed_horizon
 from airl_cli.errors import InvalidValueError, NotFoundError
 from airl_cli.evaluation import evaluate_policy_returns, random_baseline
-from airl_cli.reporting.table import transfer_summary
+from airl_cli.evaluation.transfer import TransferEvaluation, summary_table
 from airl_cli.rewards import RewardNet
 from airl_cli.runs import LoadedRun, Run, layout, load_run
 from airl_cli.seeding import derive_seed
-from airl_cli.transfer import TransferEvaluation
 
 NOTHING = np.array([])
 
@@ -65,7 +64,7 @@ def transfer(cfg: DictConfig) -> float:
             evaluations.append(_transfer_one(job, env, source, gail, run))
         show(evaluations[-1].table())
     if len(evaluations) > 1:
-        show(transfer_summary(evaluations))
+        show(summary_table(evaluations))
     context.log.info("everything is in %s", context.output_dir)
     return float(np.mean([evaluation.transfer_score for evaluation in evaluations]))
 

@@ -11,7 +11,7 @@ import numpy as np
 from rich.table import Table
 
 from airl_cli.data.checks import lengths_of, returns_of
-from airl_cli.reporting.table import number
+from airl_cli.evaluation.tables import number
 from airl_cli.serialization import atomic_write
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airl_cli.errors import AirlError, InvalidValueError
-from airl_cli.reporting.progress import Progress
 from airl_cli.runs import layout
 from airl_cli.runs.checkpoints import HasWeights, Snapshot
 from airl_cli.runs.interrupts import InterruptGuard
 from airl_cli.runs.logs import log_sizes
 from airl_cli.runs.metrics import MetricsWriter
+from airl_cli.runs.progress import Progress
 from airl_cli.runs.resumable import Checkpoint, CheckpointPlan, CheckpointWriter
 from airl_cli.seeding import load_global_rng_state
 
@@ -29,6 +29,10 @@ class Trainer(HasWeights, Protocol):
 
     gen_train_timesteps: int
     venv: VecEnv
+
+    @property
+    def reward_test(self) -> Any:
+        """The learned reward, as it is used after training."""
 
     @property
     def stats(self) -> Mapping[str, float]:

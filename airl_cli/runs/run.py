@@ -16,8 +16,7 @@ from stable_baselines3.common.logger import Logger
 from airl_cli.data.digest import trajectories_digest
 from airl_cli.data.spaces import space_to_dict
 from airl_cli.errors import InvalidValueError
-from airl_cli.evaluation import mean
-from airl_cli.reporting.progress import make_progress
+from airl_cli.evaluation import mean, plots
 from airl_cli.runs import layout
 from airl_cli.runs.ending import end_without_result
 from airl_cli.runs.interrupts import InterruptGuard, exit_status
@@ -25,7 +24,8 @@ from airl_cli.runs.lock import lock_run, refuse_links
 from airl_cli.runs.loggers import RunLogger
 from airl_cli.runs.logs import cut_logs
 from airl_cli.runs.machine import describe_machine, record_resumption
-from airl_cli.runs.pictures import draw_run
+from airl_cli.runs.metrics import read_metrics
+from airl_cli.runs.progress import make_progress
 from airl_cli.runs.recorder import RoundRecorder, Trainer, in_words
 from airl_cli.runs.resumable import (
     Checkpoint,
@@ -282,7 +282,14 @@ class Run:
         )
         write_json(self.path / layout.EVALUATION, evaluation)
         write_json(self.path / layout.RESULT, self.result)
-        pictures = draw_run(self.path, trainer, evaluation, demonstrations, self._random)
+        pictures = plots.draw_training(
+            self.path / layout.PLOTS,
+            read_metrics(self.path / layout.METRICS),
+            evaluation,
+            trainer.reward_test,
+            expert=demonstrations.trajectories[0] if demonstrations else None,
+            random=self._random.episode if self._random else None,
+        )
         if self._logger is not None:
             files = (self.path / layout.CONFIG, self.path / layout.RESULT, *pictures)
             self._logger.finish(self.result, self._recorder.env_steps, files)

@@ -7,7 +7,7 @@ import numpy as np
 from rich.console import Console
 
 from airl_cli.evaluation import Evaluation
-from airl_cli.reporting.table import number
+from airl_cli.evaluation.tables import number
 
 
 def render(evaluation: Evaluation) -> list[str]:

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from airl_cli.transfer import TransferEvaluation
+from airl_cli.evaluation.transfer import TransferEvaluation
 
 
 def evaluation(**returns: list[float]) -> TransferEvaluation:

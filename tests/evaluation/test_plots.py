@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from airl_cli.data.types import Trajectory
-from airl_cli.reporting import plots
+from airl_cli.evaluation import plots
 
 PNG = b"\x89PNG"
 
@@ -18,13 +18,13 @@ PNG = b"\x89PNG"
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The axes of every picture, as they were when it was saved."""
     found: list[Any] = []
-    save = plots._save
+    save = plots.save
 
     def keep(figure: matplotlib.figure.Figure, path: Any) -> None:
         found.extend(figure.axes)
         save(figure, path)
 
-    monkeypatch.setattr(plots, "_save", keep)
+    monkeypatch.setattr(plots, "save", keep)
     return found
 
 

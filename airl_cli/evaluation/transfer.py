@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from rich.table import Table
 
-from airl_cli.evaluation import Evaluation, mean, normalized_score
-from airl_cli.reporting.table import number
+from airl_cli.evaluation.evaluate import Evaluation, no_scale
+from airl_cli.evaluation.statistics import mean, normalized_score
+from airl_cli.evaluation.tables import number
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,19 @@ class TransferEvaluation(Evaluation):
     gail_returns: np.ndarray
 
     @property
+    def no_transfer_score_because(self) -> str | None:
+        """Why there is no transfer score; None where there is one."""
+        upper, lower = "policy trained on the true reward (a)", "the run's policy (c)"
+        return no_scale(upper, self.expert_returns, lower, self.source_returns)
+
+    @property
     def transfer_score(self) -> float:
-        """`(b - c) / (a - c)`: 0 where the old policy is as good, 1 where the true reward is."""
+        """`(b - c) / (a - c)`: 0 where the old policy is as good, 1 where the true reward is.
+
+        NaN where (a) is not better than (c) by more than the noise of both.
+        """
+        if self.no_transfer_score_because:
+            return math.nan
         above, below = mean(self.expert_returns), mean(self.source_returns)
         return normalized_score(mean(self.learner_returns), below, above)
 
@@ -49,7 +62,10 @@ class TransferEvaluation(Evaluation):
     def table(self) -> Table:
         """The table of the policies, with the transfer score below it."""
         table = super().table()
-        table.caption = f"transfer score (b - c) / (a - c): {number(self.transfer_score, '.3f')}"
+        reason = self.no_transfer_score_because
+        score = f"transfer score (b - c) / (a - c): {number(self.transfer_score, '.3f')}"
+        notes = [score if reason is None else f"no transfer score: {reason}", table.caption]
+        table.caption = "\n".join(str(note) for note in notes if note)
         return table
 
     def result(self, **kwargs: Any) -> dict[str, Any]:
@@ -61,6 +77,23 @@ class TransferEvaluation(Evaluation):
         return {
             **super().result(**kwargs),
             "transfer_score": self.transfer_score,
+            "no_transfer_score_because": self.no_transfer_score_because,
             "source_return_mean": mean(self.source_returns),
             "gail_return_mean": mean(self.gail_returns),
         }
+
+
+def summary_table(evaluations: Sequence[TransferEvaluation]) -> Table:
+    """Transfer and normalised scores over several runs: mean and standard deviation.
+
+    Runs without a score are left out of its mean, and counted.
+    """
+    table = Table(title=f"Transfer over {len(evaluations)} runs", title_justify="left")
+    for heading in ("score", "mean", "std", "runs with a score"):
+        table.add_column(heading, justify="left" if heading == "score" else "right")
+    for name in ("transfer_score", "normalized_score"):
+        scores = [getattr(evaluation, name) for evaluation in evaluations]
+        known = [score for score in scores if math.isfinite(score)]
+        std = float(np.std(known)) if known else math.nan
+        table.add_row(name, number(mean(known), ".3f"), number(std, ".3f"), str(len(known)))
+    return table

@@ -11,7 +11,7 @@ import pytest
 from airl_cli.envs import EnvSpec
 from airl_cli.envs.rendering import choose_gl
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
-from airl_cli.videos import check_recordable, record_videos
+from airl_cli.evaluation.videos import check_recordable, record_videos
 
 imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="the extra 'video' is not installed")
 pytest.importorskip("moviepy", reason="the extra 'video' is not installed")

@@ -10,14 +10,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from airl_cli.reporting.live import LiveProgress
-from airl_cli.reporting.progress import (
-    LogProgress,
-    Progress,
-    SilentProgress,
-    make_progress,
-)
-from airl_cli.reporting.rounds import Rounds
+from airl_cli.runs.progress import LiveProgress, LogProgress, Progress, Rounds, make_progress
 
 STATS = {
     "env_steps": 2048.0,
@@ -168,7 +161,7 @@ def test_what_is_logged_meanwhile_stands_above_the_display(
 @pytest.mark.parametrize(
     "kind",
     [
-        lambda _: SilentProgress(),
+        lambda _: Progress(),
         lambda file: LogProgress(lambda line: print(line, file=file)),
         lambda file: LiveProgress(Console(file=file, force_terminal=True)),
     ],
@@ -185,7 +178,7 @@ def test_stopping_without_a_start_shows_nothing(
 
 def test_the_display_suits_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
-    assert isinstance(make_progress(verbose=False, live=True, report=lines.append), SilentProgress)
+    assert type(make_progress(verbose=False, live=True, report=lines.append)) is Progress
     monkeypatch.setattr(Console, "is_terminal", True)
     assert isinstance(make_progress(verbose=True, live=True, report=lines.append), LiveProgress)
     assert isinstance(make_progress(verbose=True, live=False, report=lines.append), LogProgress)
@@ -197,7 +190,7 @@ def test_the_display_suits_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_silence_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = SilentProgress()
+    progress = Progress()
     progress.start(1, expert_return=1, random_return=0)
     progress.update(STATS)
     progress.stop()

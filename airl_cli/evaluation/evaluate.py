@@ -15,15 +15,13 @@ from airl_cli import __version__
 from airl_cli.data import rollout
 from airl_cli.data.types import TrajectoryWithRew, true_returns
 from airl_cli.errors import InvalidValueError
+from airl_cli.evaluation.statistics import lead, mean, normalized_score
+from airl_cli.evaluation.tables import number, returns_table
 from airl_cli.seeding import derive_seed, isolated_rng
 
 if TYPE_CHECKING:
     from rich.table import Table
     from stable_baselines3.common.vec_env import VecEnv
-
-CONFIDENCE = 0.95
-_RESAMPLES = 4_000
-_DRAWS_AT_A_TIME = 2**22  # 32 MB: demonstrations may have many thousand episodes
 
 
 class MakesEnvs(Protocol):
@@ -109,34 +107,6 @@ def random_baseline(env: MakesEnvs, n_episodes: int, seed: int) -> Baseline:
     return Baseline(true_returns(episodes), lengths, episodes[0])
 
 
-def normalized_score(learner: float, random: float, expert: float) -> float:
-    """0 for the random policy's mean return, 1 for the expert's; NaN if these are equal."""
-    return (learner - random) / (expert - random) if expert != random else math.nan
-
-
-def confidence_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
-    """95 % percentile-bootstrap interval of the mean; (nan, nan) for fewer than two values.
-
-    Returns are often far from normal (a failed episode among perfect ones), which is why this is
-    no t-interval; with fewer than about ten values it comes out too narrow. The resampling is
-    seeded: the same values give the same interval. Source: Efron & Tibshirani 1993, chapter 13.
-    """
-    array = np.asarray(values, dtype=float)
-    if len(array) < 2:
-        return math.nan, math.nan
-    rng = np.random.default_rng(0)
-    rows = max(1, _DRAWS_AT_A_TIME // len(array))
-    blocks = (min(rows, _RESAMPLES - done) for done in range(0, _RESAMPLES, rows))
-    means = np.concatenate([rng.choice(array, (n, len(array))).mean(axis=1) for n in blocks])
-    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
-
-
-def mean(values: Sequence[float] | np.ndarray) -> float:
-    """The mean; NaN, without a warning, where there are no values."""
-    return float(np.mean(values)) if len(values) else math.nan
-
-
 @dataclass(frozen=True)
 class Evaluation:
     """True returns of learner, expert and random policy on the same environment.
@@ -156,11 +126,24 @@ class Evaluation:
     random_returns: np.ndarray
 
     @property
+    def no_score_because(self) -> str | None:
+        """Why there is no normalised score; None where there is one."""
+        return no_scale("expert", self.expert_returns, "random actions", self.random_returns)
+
+    @property
     def normalized_score(self) -> float:
-        """`(learner - random) / (expert - random)` of the mean returns."""
-        return normalized_score(
-            mean(self.learner_returns), mean(self.random_returns), mean(self.expert_returns)
-        )
+        """`(learner - random) / (expert - random)` of the mean returns.
+
+        NaN where the expert's mean return does not exceed that of random actions by more than the
+        noise of both: such a quotient says nothing (`no_score_because`).
+        """
+        return self.score_of(self.learner_returns)
+
+    def score_of(self, returns: np.ndarray) -> float:
+        """The normalised score of some policy's true returns (n,); NaN as `normalized_score`."""
+        if self.no_score_because:
+            return math.nan
+        return normalized_score(mean(returns), mean(self.random_returns), mean(self.expert_returns))
 
     def rows(self) -> Mapping[str, np.ndarray]:
         """The returns that the table compares, by the policy's name."""
@@ -202,14 +185,32 @@ class Evaluation:
             "learner_return_std": float(np.std(self.learner_returns)),
             "n_eval_episodes": len(self.learner_returns),
             "normalized_score": self.normalized_score,
+            "no_score_because": self.no_score_because,
             **versions(),
         }
 
     def table(self) -> Table:
         """The result as a rich table: mean, deviation, interval and normalised score."""
-        from airl_cli.reporting.table import evaluation_table
+        scores = {name: self.score_of(returns) for name, returns in self.rows().items()}
+        reason = self.no_score_because
+        note = f"no normalised score: {reason}" if reason else None
+        return returns_table(f"True return in {self.env_id}", self.rows(), scores, note)
 
-        return evaluation_table(self)
+
+def no_scale(
+    upper: str, upper_returns: np.ndarray, lower: str, lower_returns: np.ndarray
+) -> str | None:
+    """Why no score can be measured between two policies' true returns; None where one can."""
+    if not len(upper_returns) or not len(lower_returns):
+        missing = lower if len(upper_returns) else upper
+        return f"the return of {missing} is unknown"
+    difference, noise = lead(upper_returns, lower_returns)
+    if difference > noise:
+        return None
+    return (
+        f"the mean return of the {upper} ({number(mean(upper_returns))}) does not exceed that of "
+        f"{lower} ({number(mean(lower_returns))}) by more than the noise of both"
+    )
 
 
 def evaluate(

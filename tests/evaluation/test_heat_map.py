@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from airl_cli.reporting.learned_reward import comparison_table, heat_map
+from airl_cli.evaluation.plots import heat_map
+from airl_cli.evaluation.tables import comparison_table
 from airl_cli.rewards.compare import Comparison
 
 X, Y = np.linspace(0, 1, 4), np.linspace(0, 2, 3)
