@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 LAYERS = (
-    ("errors", "files", "locks", "nodes", "quiet", "seeding", "serialization", "util"),
+    ("errors", "files", "identity", "locks", "nodes", "quiet", "seeding", "serialization", "util"),
     ("data", "envs", "features", "policies", "rewards"),
     ("algorithms", "evaluation", "experts", "generators", "runs", "videos"),
     ("report", "reporting", "transfer"),

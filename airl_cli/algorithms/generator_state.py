@@ -23,7 +23,7 @@ from airl_cli.algorithms.state import (
     optimizer_state,
     rng_state,
 )
-from airl_cli.envs.episodes import episode_logs, repeat_episodes
+from airl_cli.envs.wrappers import episode_logs, repeat_episodes
 from airl_cli.errors import InvalidValueError
 
 _COUNTERS = (

@@ -24,7 +24,7 @@ from airl_cli.algorithms.recording import EpisodeSums, RecordingVecEnv, Rollout
 from airl_cli.algorithms.scaling import RewardScale
 from airl_cli.algorithms.schedule import overall_progress
 from airl_cli.algorithms.state import State, array, fitting, load_module
-from airl_cli.envs.horizon import check_fixed_horizon
+from airl_cli.envs.check import check_fixed_horizon
 from airl_cli.errors import InvalidValueError, NonFiniteError
 
 

@@ -14,7 +14,7 @@ from airl_cli.commands.resuming import find_job
 from airl_cli.config.instantiation import build
 from airl_cli.config.validation import TRAIN_KEYS
 from airl_cli.data.types import Trajectory
-from airl_cli.envs.horizon import check_fixed_horizon
+from airl_cli.envs.check import check_fixed_horizon
 from airl_cli.evaluation import evaluate, random_baseline
 from airl_cli.experts.check import check_demonstrations
 from airl_cli.runs import Run

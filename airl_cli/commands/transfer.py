@@ -15,7 +15,7 @@ from airl_cli.config.instantiation import build, instantiate
 from airl_cli.config.validation import TRANSFER_KEYS, validated
 from airl_cli.data.spaces import describe, same_space
 from airl_cli.envs import EnvSpec
-from airl_cli.envs.horizon import check_fixed_horizon
+from airl_cli.envs.check import check_fixed_horizon
 from airl_cli.errors import InvalidValueError, NotFoundError
 from airl_cli.evaluation import evaluate_policy_returns, random_baseline
 from airl_cli.evaluation.transfer import TransferEvaluation, summary_table

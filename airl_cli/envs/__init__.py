@@ -1,10 +1,10 @@
 """Environments: found, made, vectorised and checked."""
 
-from airl_cli.envs.absorbing import FixedHorizon
-from airl_cli.envs.horizon import check_fixed_horizon
+from airl_cli.envs.check import check_fixed_horizon
 from airl_cli.envs.make import make_vec_env
-from airl_cli.envs.registration import register_environments
+from airl_cli.envs.registry import register_environments
 from airl_cli.envs.spec import EnvSpec
+from airl_cli.envs.wrappers import FixedHorizon
 
 __all__ = ["EnvSpec", "FixedHorizon", "check_fixed_horizon", "make_vec_env"]
 

@@ -73,14 +73,7 @@ class AntEnv(MujocoEnv):
     ) -> np.ndarray:
         """The reward of any transitions, to compare a learned one with.
 
-        Args:
-            state: Observations (n, 105).
-            action: Actions (n, 8).
-            next_state: Makes no difference, as `done`.
-            done: Likewise.
-
-        Returns:
-            Rewards (n,).
+        Observations are (n, 105), actions (n, 8), rewards (n,); `next_state` and `done` are unused.
         """
         height, velocity, forces = state[:, 0], state[:, 13], state[:, 27:]
         return (

@@ -73,14 +73,7 @@ class CartPolePhysicsEnv(CartPoleEnv):
     ) -> np.ndarray:
         """The reward of any transitions, to compare a learned one with.
 
-        Args:
-            state: Makes no difference, as `action` and `done`.
-            action: Likewise.
-            next_state: Observations (n, 4).
-            done: Likewise.
-
-        Returns:
-            Rewards (n,).
+        Only `next_state` (n, 4) counts; the rewards are (n,).
         """
         on_screen = np.abs(next_state[:, 0]) < self.x_threshold
         upright = np.abs(next_state[:, 2]) < self.theta_threshold_radians

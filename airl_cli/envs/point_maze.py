@@ -144,16 +144,13 @@ class PointMazeEnv(gym.Env[np.ndarray, np.ndarray]):
     def true_reward(
         self, state: np.ndarray, action: np.ndarray, next_state: np.ndarray, done: np.ndarray
     ) -> np.ndarray:
-        """The reward of any transitions, to compare a learned one with.
+        """The reward of any transitions, to compare a learned one with: (n,).
 
         Args:
             state: Observations (n, 3).
             action: Actions (n, 2).
-            next_state: Makes no difference, as `done`.
-            done: Likewise.
-
-        Returns:
-            Rewards (n,).
+            next_state: Unused.
+            done: Unused.
         """
         distance = np.hypot(state[:, 0] - TARGET[0], state[:, 1] - TARGET[1])
         return -distance - CONTROL_COST * np.square(np.clip(action, -1, 1)).sum(1)

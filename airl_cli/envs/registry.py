@@ -1,4 +1,4 @@
-"""Finding registered environments, and saying what is wrong when that fails."""
+"""Environments by id: those of this package, and what is wrong when one is not found."""
 
 from __future__ import annotations
 
@@ -6,11 +6,33 @@ import difflib
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec as GymSpec
 
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
+
+# By the name of a module, not as classes: the ant's imports MuJoCo.
+_ENVIRONMENTS: dict[str, dict[str, Any]] = {
+    "airl/PointMaze-v0": {
+        "entry_point": "airl_cli.envs.point_maze:PointMazeEnv",
+        "max_episode_steps": 100,
+    },
+    "airl/Ant-v0": {
+        "entry_point": "airl_cli.envs.ant:AntEnv",
+        "max_episode_steps": 500,
+    },
+    "airl/DisabledAnt-v0": {
+        "entry_point": "airl_cli.envs.ant:AntEnv",
+        "max_episode_steps": 500,
+        "kwargs": {"disabled": True},
+    },
+    "airl/CartPole-v0": {
+        "entry_point": "airl_cli.envs.cart_pole:CartPolePhysicsEnv",
+        "max_episode_steps": 500,
+    },
+}
 
 _NAMESPACE_MODULES = {"airl": "airl_cli.envs", "seals": "seals", "ALE": "ale_py"}
 """Modules whose import registers the ids of a namespace."""
@@ -23,6 +45,13 @@ _EXTRAS = {
     "seals": "seals",
 }
 """What to install, by a word in the module that is missing or in gymnasium's complaint."""
+
+
+def register_environments() -> None:
+    """Make them known to Gymnasium, once."""
+    for env_id, arguments in _ENVIRONMENTS.items():
+        if env_id not in gym.registry:
+            gym.register(env_id, **arguments)
 
 
 def find_spec(env_id: str, import_module: str | None = None) -> GymSpec:

@@ -1,9 +1,6 @@
 """What an `env` config describes."""
 
-from __future__ import annotations
-
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -11,7 +8,8 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
 from airl_cli.envs.make import EnvWrapper, make_vec_env
-from airl_cli.errors import InvalidTypeError, InvalidValueError
+from airl_cli.errors import InvalidValueError
+from airl_cli.identity import describe
 
 VECTORIZATIONS = ("dummy", "subproc")
 
@@ -83,34 +81,12 @@ class EnvSpec:
         """Everything that determines the task, JSON-able: not how many copies run, nor how.
 
         Raises:
-            InvalidTypeError: If a wrapper or argument has no name to be known by (a lambda).
+            InvalidTypeError: If a wrapper or argument has no lasting name (a lambda).
         """
         return {
             "id": self.id,
             "max_episode_steps": self.max_episode_steps,
-            "kwargs": _plain(self.kwargs or {}),
+            "kwargs": describe(self.kwargs or {}),
             "import_module": self.import_module,
-            "wrappers": _plain(self.wrappers),
+            "wrappers": describe(self.wrappers),
         }
-
-
-def _plain(value: Any) -> Any:
-    """`value` in JSON's types; two values that differ must not come out the same."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence):
-        return [_plain(item) for item in value]
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.tolist()
-    if isinstance(value, functools.partial):
-        target, args, kwargs = (_plain(part) for part in (value.func, value.args, value.keywords))
-        return {"target": target, "args": args, "kwargs": kwargs}
-    name = getattr(value, "__qualname__", "<nameless>")
-    if "<" in name:  # <lambda>, <locals>: another one may have the same name
-        raise InvalidTypeError(
-            f"{value!r} in the environment's spec has no name by which to know it again.",
-            "Use a function or class defined at the top level of a module.",
-        )
-    return f"{value.__module__}.{name}"

@@ -1,67 +1,61 @@
 """Specs of the environments whose dynamics can be shifted, with their physics as arguments.
 
-A config names these by `_target_`, so that `env.direction=right` can be typed, and is checked.
+A config names these by `_target_`, so that `env.direction=right` is a key that is checked.
 """
 
-from __future__ import annotations
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
-from collections.abc import Sequence
-from typing import Any, Literal
-
-from airl_cli.envs.make import EnvWrapper
 from airl_cli.envs.point_maze import Direction
 from airl_cli.envs.spec import EnvSpec
 
 
-def point_maze(
-    direction: Direction = "left",
-    *,
-    n_envs: int = 8,
-    max_episode_steps: int | None = None,
-    vectorization: Literal["dummy", "subproc"] = "dummy",
-    wrappers: Sequence[EnvWrapper] = (),
-) -> EnvSpec:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _PhysicsSpec(EnvSpec):
+    """A spec whose environment's arguments are its own fields."""
+
+    id: str = dataclasses.field(init=False)
+    kwargs: Mapping[str, Any] | None = dataclasses.field(init=False)
+    import_module: str | None = dataclasses.field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        shared = {field.name for field in dataclasses.fields(EnvSpec)}
+        own = [f.name for f in dataclasses.fields(self) if f.name not in shared]
+        object.__setattr__(self, "kwargs", {name: self._argument(name) for name in own})
+        super().__post_init__()
+
+    def _argument(self, name: str) -> Any:
+        # As floats, so that a length of 1 and one of 1.0 are the same task to the cached expert.
+        value = getattr(self, name)
+        return float(value) if isinstance(value, int) else value
+
+
+@dataclasses.dataclass(frozen=True)
+class PointMazeSpec(_PhysicsSpec):
     """`airl/PointMaze-v0`, whose wall comes from the left or from the right.
 
     The other arguments are those of `EnvSpec`.
     """
-    return EnvSpec(
-        "airl/PointMaze-v0",
-        n_envs=n_envs,
-        max_episode_steps=max_episode_steps,
-        kwargs={"direction": direction},
-        vectorization=vectorization,
-        wrappers=wrappers,
-    )
+
+    id: str = dataclasses.field(default="airl/PointMaze-v0", init=False)
+    direction: Direction = "left"
 
 
-def cart_pole(
-    length: float = 0.5,
-    masspole: float = 0.1,
-    force_mag: float = 10.0,
-    gravity: float = 9.8,
-    *,
-    n_envs: int = 8,
-    max_episode_steps: int | None = None,
-    vectorization: Literal["dummy", "subproc"] = "dummy",
-    wrappers: Sequence[EnvWrapper] = (),
-) -> EnvSpec:
+@dataclasses.dataclass(frozen=True)
+class CartPoleSpec(_PhysicsSpec):
     """`airl/CartPole-v0`: half the pole's length (m), its mass (kg), the push (N), gravity (m/s^2).
 
     The other arguments are those of `EnvSpec`.
     """
-    physics: dict[str, Any] = {
-        "length": length,
-        "masspole": masspole,
-        "force_mag": force_mag,
-        "gravity": gravity,
-    }
-    return EnvSpec(
-        "airl/CartPole-v0",
-        n_envs=n_envs,
-        max_episode_steps=max_episode_steps,
-        # As floats, so that a length of 1 and one of 1.0 are the same task to the cached expert.
-        kwargs={name: float(value) for name, value in physics.items()},
-        vectorization=vectorization,
-        wrappers=wrappers,
-    )
+
+    id: str = dataclasses.field(default="airl/CartPole-v0", init=False)
+    length: float = 0.5
+    masspole: float = 0.1
+    force_mag: float = 10.0
+    gravity: float = 9.8
+
+
+# The names in configs, those of earlier runs included.
+point_maze = PointMazeSpec
+cart_pole = CartPoleSpec

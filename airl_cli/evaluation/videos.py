@@ -21,7 +21,7 @@ from airl_cli.data import rollout
 from airl_cli.data.formats.base import require
 from airl_cli.envs import EnvSpec
 from airl_cli.envs.make import make_vec_env
-from airl_cli.envs.rendering import choose_gl, draws_with_mujoco, need_no_window
+from airl_cli.envs.mujoco import choose_gl, draws_with_mujoco
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError, one_line
 from airl_cli.seeding import isolated_rng
 
@@ -36,7 +36,7 @@ def check_recordable(env: EnvSpec) -> None:
         InvalidValueError: If the environment draws no pictures, or cannot do so here.
     """
     require("moviepy", "video", "video=true")
-    need_no_window()
+    _need_no_window()
     with _explained(env):
         with closing(replace(env, vectorization="dummy").make(0, n_envs=1)) as venv:
             modes = venv.get_attr("metadata")[0].get("render_modes") or ()
@@ -103,6 +103,12 @@ def record_videos(
             deterministic_policy=deterministic,
         )
     return [_renamed(Path(folder), number) for number in range(n_episodes)]
+
+
+def _need_no_window() -> None:
+    """Keeps pygame from opening a window or a sound device, unless drivers are chosen already."""
+    for name in ("SDL_VIDEODRIVER", "SDL_AUDIODRIVER"):
+        os.environ.setdefault(name, "dummy")
 
 
 def _renamed(folder: Path, number: int) -> Path:

@@ -12,8 +12,8 @@ import numpy as np
 from airl_cli.data.checks import Fitting, lengths_of, outside
 from airl_cli.data.spaces import describe
 from airl_cli.data.types import Trajectory
+from airl_cli.envs.check import check_fixed_horizon
 from airl_cli.envs.dynamics import Replay, replay
-from airl_cli.envs.horizon import check_fixed_horizon
 from airl_cli.experts.base import Demonstrations, log
 from airl_cli.experts.sampling import spaces_of
 

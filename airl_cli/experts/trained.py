@@ -24,9 +24,9 @@ from airl_cli.evaluation import (
 )
 from airl_cli.experts import cache
 from airl_cli.experts.base import Demonstrations, log
-from airl_cli.experts.identity import describe, short_hash
 from airl_cli.experts.progress import ProgressCallback, TrainingProgress
 from airl_cli.experts.sampling import Sampling, sampled_demonstrations
+from airl_cli.identity import describe, short_hash
 from airl_cli.policies import rebuild_policy
 from airl_cli.quiet import leave_no_log_folder
 from airl_cli.seeding import derive_seed, isolated_rng

@@ -6,7 +6,7 @@ import pytest
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from airl_cli.envs.dummy import LeanDummyVecEnv
+from airl_cli.envs.make import LeanDummyVecEnv
 from support.line import Line
 
 

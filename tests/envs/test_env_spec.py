@@ -64,7 +64,7 @@ def test_no_arguments_and_empty_arguments_are_the_same_task():
 
 @pytest.mark.parametrize("wrapper", [lambda env: env, functools.partial(lambda env, a: env, a=1)])
 def test_nameless_wrappers_have_no_fingerprint(wrapper):
-    with pytest.raises(InvalidTypeError, match="no name"):
+    with pytest.raises(InvalidTypeError, match="another one may have the same name"):
         EnvSpec("Pendulum-v1", wrappers=[wrapper]).fingerprint()
 
 

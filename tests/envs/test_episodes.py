@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from airl_cli.envs import EnvSpec
-from airl_cli.envs.episodes import episode_logs, repeat_episodes
+from airl_cli.envs.wrappers import episode_logs, repeat_episodes
 from support.line import line_venv
 
 SPECS = [EnvSpec("Pendulum-v1", n_envs=3), EnvSpec("seals/CartPole-v0", n_envs=2)]

@@ -6,7 +6,7 @@ from typing import Any
 import gymnasium as gym
 import pytest
 
-from airl_cli.envs import rendering
+from airl_cli.envs import mujoco as rendering
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from airl_cli.envs import EnvSpec
-from airl_cli.envs.rendering import choose_gl
+from airl_cli.envs.mujoco import choose_gl
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
 from airl_cli.evaluation.videos import check_recordable, record_videos
 

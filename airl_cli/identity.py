@@ -1,4 +1,4 @@
-"""What determines an expert, as JSON: equal descriptions mean the same expert."""
+"""Settings described as JSON: equal descriptions mean the same task, or the same expert."""
 
 import hashlib
 import inspect
@@ -15,7 +15,7 @@ from airl_cli.errors import InvalidTypeError
 def describe(value: Any) -> Any:
     """A JSON-able description of a setting, stable between processes.
 
-    Classes and functions are named by where they are defined, other objects by their class and
+    Classes and functions are described by their qualified name, other objects by their class and
     attributes.
 
     Raises:
@@ -47,7 +47,8 @@ def describe(value: Any) -> Any:
         attributes = {}
     if not attributes:
         raise InvalidTypeError(
-            f"a {type(value).__name__} cannot be part of an expert's settings: {value!r}",
+            f"a {type(value).__name__} cannot be part of the settings of an environment or expert: "
+            f"{value!r}",
             "Use numbers, strings, lists, mappings, classes or module-level functions.",
         )
     return {"object": _name(type(value)), "attributes": describe(attributes)}
@@ -57,8 +58,8 @@ def _name(value: Any) -> str:
     name = f"{value.__module__}.{value.__qualname__}"
     if "<" in name:
         raise InvalidTypeError(
-            f"{name} cannot be part of an expert's settings: "
-            "it could not be recognised the next time",
+            f"{name} cannot be part of the settings of an environment or expert: another one may "
+            "have the same name.",
             "Move it to the top level of a module, under a name.",
         )
     return name

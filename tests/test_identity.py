@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from airl_cli.errors import InvalidTypeError
-from airl_cli.experts.identity import describe, short_hash
+from airl_cli.identity import describe, short_hash
 
 
 class Schedule:
@@ -26,7 +26,7 @@ def test_containers_and_numbers_become_json() -> None:
 
 def test_classes_functions_partials_and_objects_are_named() -> None:
     assert describe(torch.nn.Tanh) == "torch.nn.modules.activation.Tanh"
-    assert describe(short_hash) == "airl_cli.experts.identity.short_hash"
+    assert describe(short_hash) == "airl_cli.identity.short_hash"
     assert describe(partial(torch.nn.ELU, alpha=2.0)) == {
         "call": "torch.nn.modules.activation.ELU",
         "args": [],
@@ -40,7 +40,7 @@ def test_what_has_no_lasting_name_is_refused() -> None:
     def local() -> None: ...
 
     for value in (local, lambda: 0, object()):
-        with pytest.raises(InvalidTypeError, match="expert's settings"):
+        with pytest.raises(InvalidTypeError, match="cannot be part of the settings"):
             describe({"key": value})
 
 
