@@ -4,6 +4,8 @@ The library raises these where Python's own `ValueError` or `TypeError` is the d
 contract (they derive from them); the command line prints them as two lines without a traceback.
 """
 
+from airl_cli.text import printable
+
 
 class AirlError(Exception):
     """A mistake that the user can mend.
@@ -54,6 +56,5 @@ class NonFiniteError(RunFailedError, FloatingPointError):
 
 
 def one_line(error: BaseException, limit: int = 200) -> str:
-    """An exception's message on one line, cut at `limit` characters; its class if there is none."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= limit else f"{text[:limit]}..."
+    """An exception's message on one printable line, cut at `limit` characters, or its class."""
+    return printable(" ".join(str(error).split()) or type(error).__name__, limit)

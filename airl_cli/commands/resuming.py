@@ -20,6 +20,7 @@ from airl_cli.config.validation import TRAIN_KEYS, validated
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
 from airl_cli.nodes import assign, lookup, with_current_names
 from airl_cli.runs import Run, discard_empty, layout
+from airl_cli.runs.keys import WITHOUT_EFFECT, matches, without
 from airl_cli.runs.lock import refuse_links
 from airl_cli.runs.resumable import CheckpointPlan
 from airl_cli.runs.safe_config import received_instantiate
@@ -27,18 +28,9 @@ from airl_cli.serialization import read_json
 
 AUTO = "auto"
 
-# What may change when a run is gone on with, because it changes nothing that the run learns from.
-_FREE = (
-    "trainer.total_timesteps",
-    "trainer.checkpoint_every",
-    "trainer.keep_checkpoints",
-    "trainer.checkpoint_share",
-    "expert.cache_dir",
-    "verbose",
-    "logger",
-)
 _NOT_RECORDED = ("resume", "trust")
 _TOTAL = "trainer.total_timesteps"
+_MAY_CHANGE = (*WITHOUT_EFFECT, _TOTAL)
 
 # What is used of a recorded config without going through a class that checks it.
 _NUMBERS: dict[str, type | tuple[type, ...]] = {
@@ -176,9 +168,9 @@ def _with_typed(run: Path, composed: Mapping[str, Any], overrides: Sequence[str]
         key = re.split("[=@]", override.lstrip("+~"))[0].replace("/", ".")
         if key in _NOT_RECORDED:
             continue
-        free = next((path for path in _FREE if f"{key}.".startswith(f"{path}.")), None)
-        if free is not None:
-            assign(config, free, lookup(composed, free))
+        if matches(key, _MAY_CHANGE):
+            path = "logger" if key.startswith("logger.") else key  # a logger is one choice
+            assign(config, path, lookup(composed, path))
         elif lookup(composed, key) is None or lookup(composed, key) != lookup(recorded, key):
             raise InvalidValueError(
                 f"{override} would change the experiment of {run}.",
@@ -242,18 +234,7 @@ def _same(recorded: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     before, after = lookup(recorded, _TOTAL), lookup(config, _TOTAL)
     if not isinstance(before, int) or not isinstance(after, int) or before > after:
         return False
-    return _without_free(recorded) == _without_free(config)
-
-
-def _without_free(config: Mapping[str, Any]) -> dict[str, Any]:
-    copy = deepcopy(dict(config))
-    for path in _FREE:
-        *parents, key = path.split(".")
-        node: Any = copy
-        for parent in parents:
-            node = node.get(parent, {})
-        node.pop(key, None)
-    return copy
+    return without(recorded, _MAY_CHANGE) == without(config, _MAY_CHANGE)
 
 
 def _progress(run: Path) -> tuple[bool, int, str]:

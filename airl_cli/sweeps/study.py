@@ -9,9 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from airl_cli.errors import InvalidValueError
-
-_FREE = ("resume", "verbose", "trust", "expert.cache_dir", "trainer.checkpoint_", "trainer.keep_")
-"""Keys that change nothing about a trial's value."""
+from airl_cli.runs.keys import matches
 
 _SETTINGS, _INTERRUPTED = "settings", "interrupted"
 
@@ -29,7 +27,9 @@ def check_settings(
     Raises:
         InvalidValueError: If the study was begun with others.
     """
-    typed = sorted(argument for argument in arguments if not argument.startswith(_FREE))
+    typed = sorted(
+        argument for argument in arguments if not matches(argument.split("=")[0].lstrip("+~"))
+    )
     now = {**settings, "typed": typed}
     before = study.user_attrs.get(_SETTINGS)
     if before is None:

@@ -283,7 +283,7 @@ def test_a_worker_process_that_dies_is_named_and_the_run_goes_on_later(
     [
         *("seed=1", "generator.learning_rate=1e-2", "reward=basic", "env=pendulum"),
         *("trainer=gail", "experiment=smoke", "trainer.demo_batch_size=32", "env.n_envs=4"),
-        *("trainer.total_timesteps=1024", "torch_threads=2", "evaluation.n_episodes=3"),
+        *("trainer.total_timesteps=1024", "evaluation.n_episodes=3"),
     ],
 )
 def test_overrides_that_would_change_the_experiment_are_refused(

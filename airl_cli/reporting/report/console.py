@@ -12,7 +12,7 @@ from rich.text import Text
 from airl_cli.reporting.report.columns import narrow
 from airl_cli.reporting.report.record import FINISHED, RunRecord
 from airl_cli.reporting.report.rows import Report, Row
-from airl_cli.reporting.report.texts import printable
+from airl_cli.text import printable
 
 _WIDE = 400  # columns; a file has no width
 _MOST_LINES = 20

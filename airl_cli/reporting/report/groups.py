@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,27 +9,10 @@ from typing import Any
 
 from airl_cli.errors import AirlError
 from airl_cli.reporting.report.record import FINISHED, RunRecord, flatten, read_config
+from airl_cli.runs import keys
+from airl_cli.runs.keys import WITHOUT_EFFECT
 
-IGNORED = (
-    "seed",
-    "*.seed",
-    # Where it ran and where it wrote; which run's reward it was is said by that run's config.
-    "device",
-    "*.device",
-    "*.cache_dir",
-    "run",
-    "gail_run",
-    "resume",
-    "trust",
-    # What changes nothing that is learned (the README says so, and tests hold it to that).
-    "verbose",
-    "torch_threads",
-    "logger.*",
-    "env.vectorization",
-    "expert.memory_limit",
-    "trainer.checkpoint_*",
-    "trainer.keep_checkpoints",
-)
+IGNORED = (*WITHOUT_EFFECT, "seed", "*.seed", "run", "gail_run")
 """Keys, as patterns, in which runs of one group may differ."""
 
 _STRUCTURE = ("env", "reward", "trainer")
@@ -111,7 +93,7 @@ def _matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
 
     def matches(key: str) -> bool:
         if key not in known:
-            known[key] = any(fnmatch.fnmatchcase(key, pattern) for pattern in patterns)
+            known[key] = keys.matches(key, patterns)
         return known[key]
 
     return matches

@@ -19,8 +19,8 @@ from airl_cli.reporting.report.differences import MISSING, differing_keys, shown
 from airl_cli.reporting.report.formats import notes
 from airl_cli.reporting.report.record import RunRecord
 from airl_cli.reporting.report.rows import Report
-from airl_cli.reporting.report.texts import printable
 from airl_cli.runs import layout
+from airl_cli.text import printable
 
 _FILES = {
     "result": layout.RESULT,

@@ -15,8 +15,9 @@ import yaml
 from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.files import read_json
 from airl_cli.reporting.report.curve import Curve, read_curve
-from airl_cli.reporting.report.texts import config_text, printable
+from airl_cli.reporting.report.texts import config_text
 from airl_cli.runs import layout
+from airl_cli.text import printable
 
 FINISHED = "finished"
 RUNNING = "running"

@@ -6,24 +6,6 @@ import json
 import math
 from typing import Any
 
-LONGEST = 400
-"""Characters of one value; some configs hold whole arrays."""
-
-
-def printable(text: str, longest: int = LONGEST) -> str:
-    r"""The text on one line, without control characters, directional marks or lone surrogates.
-
-    They become escapes such as `\x1b`: nothing that a terminal or a browser acts on is left, and
-    what is left can be encoded.
-    """
-    shown = text if len(text) <= longest else f"{text[: longest - 3]}..."
-    if shown.isprintable():
-        return shown
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
-        for c in shown
-    )
-
 
 def config_text(value: Any) -> str:
     """A value of a config, as one would type it; equal numbers give equal texts."""

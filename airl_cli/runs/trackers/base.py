@@ -9,16 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from airl_cli.runs.keys import WITHOUT_EFFECT, matches
+
 Value = bool | int | float | str
 
-# Not hyperparameters: how a run is shown, stored and judged, and on what it computes.
-_LEFT_OUT = frozenset(
-    {
-        *("logger", "evaluation", "verbose", "resume", "trust", "device", "torch_threads"),
-        *("checkpoint_every", "keep_checkpoints", "checkpoint_share", "cache_dir"),
-        *("init_tensorboard", "init_tensorboard_graph", "memory_limit", "stats_window_size"),
-        "total_timesteps",  # a run may be extended, its hyperparameters never change
-    }
+_NOT_HYPERPARAMETERS = (
+    *WITHOUT_EFFECT,
+    "evaluation",  # how a run is judged
+    "trainer.total_timesteps",  # a run may be extended, its hyperparameters never change
 )
 
 
@@ -118,7 +116,7 @@ def flatten(node: Mapping[str, Any], prefix: str = "") -> dict[str, Value]:
     found: dict[str, Value] = {}
     for key, value in node.items():
         name = f"{prefix}{key}"
-        if key in _LEFT_OUT or value is None or key == "_partial_":
+        if value is None or key == "_partial_" or matches(name, _NOT_HYPERPARAMETERS):
             continue
         if key == "_target_":
             found[prefix.rstrip(".")] = str(value).rpartition(".")[2]
