@@ -12,10 +12,10 @@ from airl_cli.config.suggest import did_you_mean
 from airl_cli.config.validation import validated
 from airl_cli.errors import InvalidValueError
 from airl_cli.files import atomic_write
-from airl_cli.reporting.report import console
-from airl_cli.reporting.report.find import find_runs
-from airl_cli.reporting.report.formats import WRITERS
-from airl_cli.reporting.report.rows import Options, Report, make_report
+from airl_cli.report.find import find_runs
+from airl_cli.report.formats import WRITERS
+from airl_cli.report.rows import Options, Report, make_report
+from airl_cli.report.table import show
 
 TABLE = "table"
 PAGE, PICTURE = "report.html", "curves.png"
@@ -60,7 +60,7 @@ def report(cfg: DictConfig) -> int:
     folder = job_context().output_dir
     if config["format"] == TABLE:
         written = write_files(made, folder, sources)
-        console.show(made)
+        show(made)
         job_context().log.info("%s are in %s", ", ".join(written), folder)
     else:
         _discard(folder)
@@ -89,8 +89,8 @@ def write_files(made: Report, folder: Path, sources: Sequence[str]) -> list[str]
         InvalidValueError: If the folder cannot be written.
     """
     # Late: what is piped needs neither Matplotlib nor Plotly.
-    from airl_cli.reporting.report.page import write_page
-    from airl_cli.reporting.report.pictures import learning_curves
+    from airl_cli.report.curves import draw_learning_curves
+    from airl_cli.report.page import write_page
 
     write_page(made, folder / PAGE, sources)
     names = [PAGE]
@@ -99,7 +99,7 @@ def write_files(made: Report, folder: Path, sources: Sequence[str]) -> list[str]
         with atomic_write(folder / file_name) as file:
             file.write(to_text(made).encode())
         names.append(file_name)
-    return [*names, PICTURE] if learning_curves(made, folder / PICTURE) else names
+    return [*names, PICTURE] if draw_learning_curves(made, folder / PICTURE) else names
 
 
 def _discard(folder: Path) -> None:

@@ -75,6 +75,7 @@ def bootstrap_interval(
         (values,),
         statistic,
         n_resamples=n_resamples,
+        axis=-1,
         batch=max(1, _MAX_VALUES_IN_MEMORY // values.size),
         confidence_level=CONFIDENCE,
         method="percentile",

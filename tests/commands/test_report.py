@@ -131,7 +131,7 @@ def test_the_folder_may_stop_being_writable(
 def test_reading_runs_needs_no_torch() -> None:
     """It would take longer than all the rest."""
     code = (
-        "import sys, airl_cli.commands.report, airl_cli.reporting.report.page; "
+        "import sys, airl_cli.commands.report, airl_cli.report.page; "
         "print({'torch', 'stable_baselines3', 'gymnasium'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

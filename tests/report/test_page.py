@@ -11,9 +11,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from airl_cli.reporting.report.find import find_runs
-from airl_cli.reporting.report.page import write_page
-from airl_cli.reporting.report.rows import Options, make_report
+from airl_cli.report.find import find_runs
+from airl_cli.report.page import write_page
+from airl_cli.report.rows import Options, make_report
 from support.browser import browser, url
 from support.run_directories import make_run
 

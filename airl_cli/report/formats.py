@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from airl_cli.files import to_jsonable
-from airl_cli.reporting.report.columns import Column, Value, brief, full
-from airl_cli.reporting.report.rows import Report
+from airl_cli.report.rows import Report
+from airl_cli.report.table import Column, Value, brief, full
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#|~&!$])")

@@ -1,20 +1,30 @@
-"""Learning curves as a picture, readable in black and white."""
+"""Learning curves of groups: interquartile means over seeds, and their plot.
+
+The plot is readable in black and white.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from airl_cli.files import atomic_write
-from airl_cli.reporting.report.curves import GroupCurve
-from airl_cli.reporting.report.rows import Report, Row
+from airl_cli.evaluation.plots import new_figure, save
+from airl_cli.evaluation.statistics import bootstrap_interval, interquartile_mean
+from airl_cli.report.groups import Group
+from airl_cli.report.record import FINISHED, Curve
+from airl_cli.report.rows import Report, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+MOST_POINTS = 120
+_MOST_RESAMPLES, _LEAST_RESAMPLES = 1_000, 200
+_MOST_DRAWS = 2e7
 
 # Okabe and Ito's colours, which most people can tell apart, from dark to light; strokes and
 # markers differ as well, for those who cannot and for paper without colours.
@@ -23,14 +33,96 @@ _STROKES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (9, 3)))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 MOST_CURVES, MOST_PANELS = 8, 12
 _PANEL = (6.4, 3.9)  # inches
-_DPI = 130
 
 
-def learning_curves(report: Report, path: str | Path) -> bool:
+@dataclass(frozen=True)
+class GroupCurve:
+    """True return of a group while it learned.
+
+    Attributes:
+        steps: Environment steps (n,).
+        middle: Interquartile mean over seeds (n,).
+        low: Lower end of its 95 % bootstrap interval (n,); NaN for one seed.
+        high: Upper end.
+        n_seeds: Runs.
+        finished: Whether they all finished.
+    """
+
+    steps: np.ndarray
+    middle: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    n_seeds: int
+    finished: bool
+
+
+def group_curve(group: Group, *, seed: int = 0) -> GroupCurve | None:
+    """The curve of a group's finished runs, or else of those that have begun; None without any.
+
+    It covers the steps for which every finished run has a return; of unfinished ones, those for
+    which half of them have, so that one that has just begun does not hide the others.
+
+    Args:
+        group: Of equal configs.
+        seed: Of the bootstrap.
+    """
+    counted = [run.curve for run in group.counted if run.curve]
+    begun = [run.curve for run in group.runs if run.curve and run.state != FINISHED]
+    finished = any(len(curve.steps) for curve in counted)
+    curves = [binned(curve) for curve in (counted if finished else begun) if len(curve.steps)]
+    if not curves:
+        return None
+    if not finished:
+        ends = sorted((curve.steps[-1] for curve in curves), reverse=True)
+        end = ends[(len(ends) - 1) // 2]
+        curves = [curve for curve in curves if curve.steps[-1] >= end]
+    steps = _common_steps(curves)
+    returns = np.stack([np.interp(steps, c.steps, c.returns) for c in curves], axis=-1)
+    low = high = np.full(len(steps), np.nan)
+    if len(curves) > 1:
+        draws = _MOST_DRAWS / returns.size
+        low, high = bootstrap_interval(
+            returns,
+            n_resamples=int(np.clip(draws, _LEAST_RESAMPLES, _MOST_RESAMPLES)),
+            seed=seed,
+        )
+    return GroupCurve(steps, interquartile_mean(returns), low, high, len(curves), finished)
+
+
+def binned(curve: Curve, n_bins: int = MOST_POINTS) -> Curve:
+    """A long curve as means over equal stretches of steps; a short one as it is."""
+    if len(curve.steps) <= n_bins:
+        return curve
+    edges = np.linspace(curve.steps[0], curve.steps[-1], n_bins + 1)
+    bins = np.clip(np.searchsorted(edges, curve.steps, side="right") - 1, 0, n_bins - 1)
+    counts = np.bincount(bins, minlength=n_bins)
+    filled = counts > 0
+
+    def means(values: np.ndarray) -> np.ndarray:
+        return np.bincount(bins, values, minlength=n_bins)[filled] / counts[filled]
+
+    return Curve(means(curve.steps), means(curve.returns), means(curve.seconds))
+
+
+def _common_steps(curves: Sequence[Curve]) -> np.ndarray:
+    """Steps within all curves: those of the first where they agree, else evenly spaced ones."""
+    first = curves[0].steps
+    if all(np.array_equal(curve.steps, first) for curve in curves[1:]):
+        return first
+    start = max(curve.steps[0] for curve in curves)
+    end = min(curve.steps[-1] for curve in curves)
+    if end <= start:
+        return np.array([min(start, end)])
+    inside = np.unique(np.concatenate([c.steps for c in curves]))
+    inside = inside[(inside >= start) & (inside <= end)]
+    return inside if len(inside) <= MOST_POINTS else np.linspace(start, end, MOST_POINTS)
+
+
+def draw_learning_curves(report: Report, path: str | Path) -> bool:
     """True return over environment steps, a panel for each environment.
 
     Lines are interquartile means over seeds, shaded are their 95 % intervals. Of many groups the
-    eight best of a panel are drawn, and of many panels the first twelve; the picture says so.
+    eight best of a panel are drawn, and of many panels the first twelve; the titles say so.
 
     Returns:
         False, and no file, where no run has completed an episode.
@@ -43,28 +135,21 @@ def learning_curves(report: Report, path: str | Path) -> bool:
             panels[title] = curves, len(rows)
     if not panels:
         return False
-    # Late and without pyplot, as in `plots`.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     n_columns = min(2, len(panels))
     n_rows = -(-len(panels) // n_columns)
-    size = _PANEL[0] * n_columns, _PANEL[1] * n_rows
-    figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(_PANEL[0] * n_columns, _PANEL[1] * n_rows)
     axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for ax, (title, (curves, n)) in zip(axes, panels.items(), strict=False):
         _draw_panel(ax, curves, title if n <= len(curves) else f"{title}: {len(curves)} of {n}")
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
-    with atomic_write(path) as file:
-        figure.savefig(file, format="png")
+    save(figure, path)
     return True
 
 
 def drawn(report: Report, rows: Sequence[Row], most: int) -> list[tuple[Row, GroupCurve]]:
     """The rows that a picture has room for and that have a curve; rows come best first."""
-    pairs = ((row, report.curve(row)) for row in rows)
+    pairs = ((row, group_curve(row.group, seed=report.options.seed)) for row in rows)
     known = ((row, curve) for row, curve in pairs if curve is not None)
     return list(islice(known, most))
 

@@ -1,21 +1,27 @@
-"""What the tables of a report show: for people (`brief`) and for programs (`full`)."""
+"""What the tables of a report show: for people (`brief`), for programs (`full`), on a terminal."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from airl_cli.reporting.report.differences import MISSING, shown
-from airl_cli.reporting.report.record import FINISHED, STATES
-from airl_cli.reporting.report.rows import Report, Row
-from airl_cli.reporting.report.statistics import Summary
-from airl_cli.reporting.report.texts import shorter
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from airl_cli.report.groups import MISSING, shorter, shown
+from airl_cli.report.record import FINISHED, STATES, RunRecord
+from airl_cli.report.rows import Report, Row, SeedStatistics
+from airl_cli.text import printable
 
 Value = str | int | float
 
 SPREAD, IQM = "mean ± std", "IQM [95 % interval]"
 RETURN = "return"
+_WIDE = 400  # columns; a file has no width
+_MOST_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ def full(report: Report) -> list[Column]:
     return columns + [_counts(state) for state in STATES]
 
 
-def _numbers(name: str, of: Callable[[Row], Summary]) -> list[Column]:
+def _numbers(name: str, of: Callable[[Row], SeedStatistics]) -> list[Column]:
     return [
         _plain(f"{name}_n", lambda row: of(row).n),
         _plain(f"{name}_mean", lambda row: of(row).mean),
@@ -107,7 +113,7 @@ def _counts(state: str) -> Column:
     return _plain(state, lambda row: row.group.count(state))
 
 
-_SUMMARIES: dict[str, Callable[[Row], Summary]] = {
+_SUMMARIES: dict[str, Callable[[Row], SeedStatistics]] = {
     "return": lambda row: row.returns,
     "score": lambda row: row.scores,
     "transfer": lambda row: row.transfer,
@@ -143,7 +149,7 @@ def _setting(key: str, title: str) -> Column:
     return Column(title, value, text, numeric=False)
 
 
-def _spread(title: str, of: Callable[[Row], Summary], text: Callable[..., str]) -> Column:
+def _spread(title: str, of: Callable[[Row], SeedStatistics], text: Callable[..., str]) -> Column:
     def cell(row: Row) -> str:
         s = of(row)
         if not s.n:
@@ -153,7 +159,7 @@ def _spread(title: str, of: Callable[[Row], Summary], text: Callable[..., str]) 
     return Column(f"{title}: {SPREAD}", lambda row: of(row).mean, cell)
 
 
-def _middle(title: str, of: Callable[[Row], Summary], text: Callable[..., str]) -> Column:
+def _middle(title: str, of: Callable[[Row], SeedStatistics], text: Callable[..., str]) -> Column:
     def cell(row: Row) -> str:
         s = of(row)
         if not s.n:
@@ -163,19 +169,19 @@ def _middle(title: str, of: Callable[[Row], Summary], text: Callable[..., str]) 
     return Column(f"{title}: {IQM}", lambda row: of(row).iqm, cell)
 
 
-def interval_text(summary: Summary, text: Callable[..., str]) -> str:
+def interval_text(summary: SeedStatistics, text: Callable[..., str]) -> str:
     """The interval, or that one seed has none."""
     if summary.n == 1:
         return "(one seed)"
     return f"[{text(summary.low, summary)}, {text(summary.high, summary)}]"
 
 
-def score_text(value: float, summary: Summary | None = None) -> str:
+def score_text(value: float, summary: SeedStatistics | None = None) -> str:
     """A normalised score."""
     return f"{value:.3f}" if math.isfinite(value) else MISSING
 
 
-def return_text(value: float, summary: Summary | None = None) -> str:
+def return_text(value: float, summary: SeedStatistics | None = None) -> str:
     """A return, with as many decimals as its summary's size asks for."""
     if not math.isfinite(value):
         return MISSING
@@ -206,3 +212,55 @@ def _plain(name: str, value: Callable[[Row], Value]) -> Column:
 
 def _says_anything(column: Column, rows: Sequence[Row]) -> bool:
     return any(column.text(row) != MISSING for row in rows)
+
+
+def show(report: Report, console: Console | None = None) -> None:
+    """Prints a table for each environment, and what became of the runs that are in none."""
+    target = console or Console()
+    if not target.is_terminal and console is None:
+        target = Console(width=_WIDE)
+    target.print(Text(summary(report)))
+    for rows in report.panels.values():
+        target.print(table(report, rows))
+    for line in summary_lines(report):
+        target.print(Text(line), soft_wrap=True)
+
+
+def table(report: Report, rows: Sequence[Row]) -> Table:
+    """A row for each group of an environment. Texts are never taken for markup."""
+    command, env_id = rows[0].group.panel
+    title = env_id if command == "train" else f"{env_id} ({command})"
+    shown = Table(title=Text(title), title_justify="left")
+    columns = narrow(report, rows)
+    for column in columns:
+        heading = Text(column.title.replace(": ", "\n", 1))
+        shown.add_column(heading, justify="right" if column.numeric else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(column.text(row)) for column in columns))
+    return shown
+
+
+def summary(report: Report) -> str:
+    """How many runs there are, and in which states."""
+    n = len(report.runs) + len(report.failed_jobs)
+    counts = Counter(run.state for run in report.runs)
+    counts["failed"] += len(report.failed_jobs)
+    states = ", ".join(f"{count} {state}" for state, count in counts.most_common() if count)
+    return f"{n} {'run' if n == 1 else 'runs'}: {states}"
+
+
+def summary_lines(report: Report) -> list[str]:
+    """The runs that did not finish, with their reasons."""
+    troubled = [_line(run) for run in report.runs if run.state != FINISHED]
+    troubled += [
+        f"{printable(str(job))}: failed before it began: {printable(reason)}"
+        for job, reason in report.failed_jobs.items()
+    ]
+    n_more = len(troubled) - _MOST_LINES
+    lines = troubled[:_MOST_LINES]
+    return [*lines, f"... and {n_more} more that did not finish"] if n_more > 0 else lines
+
+
+def _line(run: RunRecord) -> str:
+    why = f": {run.reason}" if run.reason else ""
+    return f"{printable(str(run.path))}: {run.state}{why}"

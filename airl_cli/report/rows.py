@@ -4,15 +4,63 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from airl_cli.reporting.report.curves import GroupCurve, group_curve
-from airl_cli.reporting.report.differences import label, telling_keys
-from airl_cli.reporting.report.find import Found
-from airl_cli.reporting.report.groups import Group, group_runs
-from airl_cli.reporting.report.record import RunRecord, read_run
-from airl_cli.reporting.report.statistics import N_RESAMPLES, Summary, censored_median, summarise
+import numpy as np
+
+from airl_cli.evaluation.statistics import N_RESAMPLES, bootstrap_interval, interquartile_mean
+from airl_cli.report.find import Found
+from airl_cli.report.groups import Group, group_runs, label, telling_keys
+from airl_cli.report.record import RunRecord, read_run
+
+
+@dataclass(frozen=True)
+class SeedStatistics:
+    """One number of a group, over its seeds; NaN for what so few seeds do not tell.
+
+    Attributes:
+        n: Seeds that have the number.
+        mean: Their mean.
+        std: Sample standard deviation (n - 1 in the denominator); NaN for one seed.
+        iqm: Interquartile mean.
+        low: Lower end of its 95 % interval; NaN for one seed.
+        high: Upper end.
+        values: The numbers themselves.
+    """
+
+    n: int
+    mean: float
+    std: float
+    iqm: float
+    low: float
+    high: float
+    values: tuple[float, ...] = ()
+
+
+def summarise(
+    values: Sequence[float], *, n_resamples: int = N_RESAMPLES, seed: int = 0
+) -> SeedStatistics:
+    """Mean, spread and interquartile mean with its interval of the values that are finite."""
+    known = np.array([value for value in values if math.isfinite(value)], dtype=float)
+    n = len(known)
+    if n == 0:
+        return SeedStatistics(0, math.nan, math.nan, math.nan, math.nan, math.nan)
+    std = low = high = math.nan
+    if n > 1:
+        std = float(np.std(known, ddof=1))
+        low, high = map(float, bootstrap_interval(known, n_resamples=n_resamples, seed=seed))
+    iqm = float(interquartile_mean(known))
+    return SeedStatistics(n, float(known.mean()), std, iqm, low, high, tuple(known.tolist()))
+
+
+def censored_median(values: Sequence[float]) -> float:
+    """The median of times, where infinity stands for "not within the run".
+
+    Leaving those runs out would make the slow ones look fast. Infinity if half of the runs or
+    more did not get there; NaN without values.
+    """
+    return float(np.median(values)) if len(values) else math.nan
 
 
 @dataclass(frozen=True)
@@ -55,9 +103,9 @@ class Row:
     number: int
     label: str
     group: Group
-    returns: Summary
-    scores: Summary
-    transfer: Summary
+    returns: SeedStatistics
+    scores: SeedStatistics
+    transfer: SeedStatistics
     expert: float
     random: float
     steps: float
@@ -83,13 +131,6 @@ class Report:
     runs: Sequence[RunRecord]
     failed_jobs: Mapping[Path, str]
     options: Options
-    _curves: dict[int, GroupCurve | None] = field(default_factory=dict, repr=False, compare=False)
-
-    def curve(self, row: Row) -> GroupCurve | None:
-        """The learning curve of a row's group, computed when it is first asked for."""
-        if row.number not in self._curves:
-            self._curves[row.number] = group_curve(row.group, seed=self.options.seed)
-        return self._curves[row.number]
 
     @property
     def panels(self) -> dict[tuple[str, str], list[Row]]:
@@ -134,7 +175,7 @@ def _labels(groups: Sequence[Group], keys: Sequence[str]) -> list[str]:
 def _row(group: Group, name: str, options: Options) -> Row:
     runs = group.counted
 
-    def over_seeds(values: Sequence[float]) -> Summary:
+    def over_seeds(values: Sequence[float]) -> SeedStatistics:
         return summarise(values, n_resamples=options.n_resamples, seed=options.seed)
 
     times = [run.curve.first_reached(run.level(options.expert_share)) for run in runs if run.curve]

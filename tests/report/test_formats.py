@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from airl_cli.reporting.report import console
-from airl_cli.reporting.report.find import find_runs
-from airl_cli.reporting.report.formats import (
+from airl_cli.report import table as console
+from airl_cli.report.find import find_runs
+from airl_cli.report.formats import (
     escape_latex,
     escape_markdown,
     to_csv,
@@ -18,7 +18,7 @@ from airl_cli.reporting.report.formats import (
     to_latex,
     to_markdown,
 )
-from airl_cli.reporting.report.rows import Options, Report, make_report
+from airl_cli.report.rows import Options, Report, make_report
 from support.run_directories import make_run
 
 HOSTILE = ["=cmd|' /C calc'!A0", "@SUM(1)", "| a\nb & \\input{x} <script>", "[red]x[/red]\x1b[2J"]

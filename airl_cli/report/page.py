@@ -13,12 +13,12 @@ from urllib.parse import quote
 
 from airl_cli import __version__
 from airl_cli.files import atomic_write
-from airl_cli.reporting.report import console, figures
-from airl_cli.reporting.report.columns import Value, brief, return_text, score_text
-from airl_cli.reporting.report.differences import MISSING, differing_keys, shown
-from airl_cli.reporting.report.formats import notes
-from airl_cli.reporting.report.record import RunRecord
-from airl_cli.reporting.report.rows import Report
+from airl_cli.report import figures
+from airl_cli.report.formats import notes
+from airl_cli.report.groups import MISSING, differing_keys, shown
+from airl_cli.report.record import RunRecord
+from airl_cli.report.rows import Report
+from airl_cli.report.table import Value, brief, return_text, score_text, summary
 from airl_cli.runs import layout
 from airl_cli.text import printable
 
@@ -49,7 +49,7 @@ def write_page(report: Report, path: Path, sources: Sequence[str]) -> None:
     import jinja2
     from plotly.offline import get_plotlyjs
 
-    parts = resources.files("airl_cli.reporting.report") / "page"
+    parts = resources.files("airl_cli.report") / "template"
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: (parts / name).read_text(encoding="utf-8")),
         autoescape=True,
@@ -65,7 +65,7 @@ def write_page(report: Report, path: Path, sources: Sequence[str]) -> None:
         version=__version__,
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         sources=[printable(source) for source in sources],
-        summary=console.summary(report),
+        summary=summary(report),
         notes=notes(report),
         groups=_groups(report),
         curves=figures.learning_curves(report),

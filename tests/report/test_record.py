@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airl_cli.reporting.report.record import RunRecord, flatten, read_run
+from airl_cli.report.record import RunRecord, flatten, read_run
 from support.run_directories import dump, make_run
 
 
@@ -176,7 +176,7 @@ def test_damaged_overrides_only_mean_that_nothing_is_known_to_be_typed(tmp_path:
 def test_when_a_level_was_first_reached() -> None:
     import numpy as np
 
-    from airl_cli.reporting.report.curve import Curve
+    from airl_cli.report.record import Curve
 
     curve = Curve(np.array([10.0, 20, 30]), np.array([0.0, 5, 3]), np.array([1.0, 2, 3]))
     assert curve.first_reached(4.0) == (20, 2)

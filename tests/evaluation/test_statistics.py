@@ -5,12 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from airl_cli.reporting.report.statistics import (
-    bootstrap_interval,
-    censored_median,
-    interquartile_mean,
-    summarise,
-)
+from airl_cli.evaluation.statistics import bootstrap_interval, interquartile_mean
+from airl_cli.report.rows import censored_median, summarise
 
 TEN = [5.0, -1.0, 2.0, 8.0, 100.0, 3.0, 4.0, 7.0, -50.0, 6.0]
 
@@ -65,7 +61,7 @@ def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> Non
 
 
 def test_resamples_in_blocks_are_as_many_as_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airl_cli.reporting.report.statistics._VALUES_AT_A_TIME", 70)
+    monkeypatch.setattr("airl_cli.evaluation.statistics._MAX_VALUES_IN_MEMORY", 70)
     low, high = bootstrap_interval(np.stack([TEN, TEN]), n_resamples=1001)
     assert low.shape == (2,)
     assert low[0] == low[1] < 4.5 < high[0] == high[1]  # one draw of seeds for both

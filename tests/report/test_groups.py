@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from airl_cli.reporting.report.differences import differing_keys, telling_keys
-from airl_cli.reporting.report.find import find_runs
-from airl_cli.reporting.report.rows import Options, Report, make_report
+from airl_cli.report.find import find_runs
+from airl_cli.report.groups import differing_keys, telling_keys
+from airl_cli.report.rows import Options, Report, make_report
 from support.run_directories import make_run
 
 SHAPED = {

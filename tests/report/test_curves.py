@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from airl_cli.reporting.report.curve import Curve
-from airl_cli.reporting.report.curves import binned, group_curve
-from airl_cli.reporting.report.find import find_runs
-from airl_cli.reporting.report.pictures import learning_curves
-from airl_cli.reporting.report.rows import Options, make_report
+from airl_cli.report.curves import binned, draw_learning_curves, group_curve
+from airl_cli.report.find import find_runs
+from airl_cli.report.record import Curve
+from airl_cli.report.rows import Options, make_report
 from support.run_directories import make_run
 
 
@@ -58,7 +57,7 @@ def test_a_run_that_has_just_begun_does_not_hide_the_others(tmp_path: Path) -> N
 def test_a_run_without_an_episode_has_no_curve(tmp_path: Path) -> None:
     make_run(tmp_path / "0", curve=[float("nan")] * 3)
     assert curve_of(tmp_path) is None
-    assert not learning_curves(report_of(tmp_path), tmp_path / "curves.png")
+    assert not draw_learning_curves(report_of(tmp_path), tmp_path / "curves.png")
     assert not (tmp_path / "curves.png").exists()
 
 
@@ -77,5 +76,5 @@ def test_the_picture_is_drawn_whatever_the_names_are(tmp_path: Path) -> None:
         make_run(tmp_path / str(n), env__id=env_id, result={"env_id": env_id})
     for n in range(10):
         make_run(tmp_path / f"g{n}", generator__name=f"$_{n}^")
-    assert learning_curves(report_of(tmp_path), tmp_path / "out" / "curves.png")
+    assert draw_learning_curves(report_of(tmp_path), tmp_path / "out" / "curves.png")
     assert (tmp_path / "out" / "curves.png").read_bytes().startswith(b"\x89PNG")

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from airl_cli.reporting.report.columns import interval_text, return_text, score_text
-from airl_cli.reporting.report.curves import GroupCurve
-from airl_cli.reporting.report.pictures import COLOURS, drawn, reference_levels
-from airl_cli.reporting.report.rows import Report, Row
+from airl_cli.report.curves import COLOURS, GroupCurve, drawn, reference_levels
+from airl_cli.report.rows import Report, Row
+from airl_cli.report.table import interval_text, return_text, score_text
 
 MOST_CURVES = 24
 """Of a panel: more cannot be told apart, and every point makes the page larger."""

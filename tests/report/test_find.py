@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
-from airl_cli.reporting.report.find import find_runs
+from airl_cli.report.find import find_runs
 from support.run_directories import make_run
 
 
