@@ -13,7 +13,6 @@ from airl_cli.data import formats
 from airl_cli.data.summary import summarise
 from airl_cli.errors import InvalidValueError
 from airl_cli.experts.check import check_fit
-from airl_cli.experts.sampling import spaces_of
 from airl_cli.reporting import demos as reporting
 
 Config = Mapping[str, Any]
@@ -62,7 +61,7 @@ def record(config: Config) -> None:
     formats.check_target(path, config["format"])
     env = instantiate(env_config)
     demonstrations = instantiate(expert_config).demonstrations(env, seed=config["seed"])
-    observation_space, action_space = spaces_of(env)
+    observation_space, action_space = env.spaces()
     formats.write(
         path,
         demonstrations.trajectories,
@@ -83,7 +82,7 @@ def convert(config: Config) -> None:
     recording = formats.read(config["path"])
     spaces = recording.observation_space, recording.action_space
     if config.get("env"):
-        spaces = spaces_of(instantiate(config["env"]))
+        spaces = instantiate(config["env"]).spaces()
     formats.write(
         output,
         recording.trajectories,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
+from gymnasium.spaces import Space
 from stable_baselines3.common.vec_env import VecEnv
 
 from airl_cli.envs.make import EnvWrapper, make_vec_env
@@ -76,6 +77,12 @@ class EnvSpec:
             wrappers=self.wrappers,
             import_module=self.import_module,
         )
+
+    def spaces(self) -> tuple[Space[Any], Space[Any]]:
+        """Observation and action space of one copy; errors as for `make`."""
+        venv = self.make(0, n_envs=1)
+        venv.close()
+        return venv.observation_space, venv.action_space
 
     def fingerprint(self) -> dict[str, Any]:
         """Everything that determines the task, JSON-able: not how many copies run, nor how.

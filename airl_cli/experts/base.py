@@ -1,16 +1,23 @@
-"""What an expert is: something that yields demonstrations for an environment."""
+"""What an expert is, and how demonstrations are sampled from one that has a policy."""
 
 from __future__ import annotations
 
 import logging
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
 from airl_cli.data.checks import lengths_of, returns_of
+from airl_cli.data.subsample import check_every, subsampled
 from airl_cli.data.types import Trajectory, Transitions
+from airl_cli.errors import InvalidValueError
+from airl_cli.evaluation import sample_episodes
+from airl_cli.experts.noise import NoisyPolicy, check_noise
+from airl_cli.seeding import derive_seed
 
 if TYPE_CHECKING:
     from airl_cli.data.policies import Predictor
@@ -90,3 +97,84 @@ class Expert(Protocol):
         Raises:
             InvalidValueError: If this expert cannot serve this environment.
         """
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How much of a policy is shown, and how well.
+
+    Attributes:
+        n_episodes: Whole episodes.
+        noise: Probability of a random action.
+        subsample: Every k-th transition is trained on.
+        deterministic: The most likely actions instead of sampled ones.
+
+    Raises:
+        InvalidValueError: If one is out of range.
+    """
+
+    n_episodes: int
+    noise: float = 0.0
+    subsample: int = 1
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        if self.n_episodes < 1:
+            raise InvalidValueError(f"expert.n_episodes={self.n_episodes} must be positive")
+        check_noise(self.noise)
+        check_every(self.subsample)
+
+
+class PolicyExpert(ABC):
+    """An expert with a policy, which acts in the run's environment.
+
+    Attributes:
+        source: Its name in the provenance.
+        sampling: How much of the policy is shown, and how well.
+    """
+
+    source: ClassVar[str]
+    sampling: Sampling
+
+    @abstractmethod
+    def policy_for(self, env: EnvSpec, *, seed: int) -> tuple[Predictor | None, dict[str, Any]]:
+        """The policy (None: uniformly random actions), and what to add to the provenance.
+
+        Args:
+            env: The environment.
+            seed: The run's seed.
+        """
+
+    def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
+        """Whole episodes of the policy; see `Expert.demonstrations`.
+
+        Raises:
+            AirlError: If there is no policy for this environment.
+        """
+        started = time.perf_counter()
+        policy, provenance = self.policy_for(env, seed=seed)
+        sampling = self.sampling
+        if policy is not None and sampling.noise:
+            policy = NoisyPolicy(policy, env.spaces()[1], sampling.noise)
+        trajectories = sample_episodes(
+            policy,
+            env,
+            sampling.n_episodes,
+            derive_seed(seed, "demonstrations"),
+            deterministic=sampling.deterministic,
+        )
+        samples = None
+        if sampling.subsample > 1:
+            rng = np.random.default_rng(derive_seed(seed, "subsample"))
+            samples = subsampled(trajectories, sampling.subsample, rng)
+        described = describe_demonstrations(
+            trajectories,
+            source=self.source,
+            seed=seed,
+            noise=sampling.noise,
+            subsample=sampling.subsample,
+            **provenance,
+        )
+        return Demonstrations(
+            trajectories, policy, described, time.perf_counter() - started, samples
+        )

@@ -15,7 +15,6 @@ from airl_cli.data.types import Trajectory
 from airl_cli.envs.check import check_fixed_horizon
 from airl_cli.envs.dynamics import Replay, replay
 from airl_cli.experts.base import Demonstrations, log
-from airl_cli.experts.sampling import spaces_of
 
 if TYPE_CHECKING:
     from airl_cli.envs import EnvSpec
@@ -70,7 +69,7 @@ def check_fit(
         InvalidValueError: If a shape, dtype or action does not fit, a value is not finite, or
             episodes differ in length; file, episode and field are named.
     """
-    observation_space, action_space = spaces_of(env)
+    observation_space, action_space = env.spaces()
     fitting = Fitting(source, observation_space, action_space)
     lengths = lengths_of(trajectories)
     picks = _picks(lengths, n_replayed)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import time
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gymnasium.spaces import Space
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -21,9 +20,8 @@ from airl_cli.data.digest import sha256
 from airl_cli.data.policies import Predictor
 from airl_cli.data.spaces import describe, same_space
 from airl_cli.errors import InvalidValueError, NotFoundError, one_line
-from airl_cli.experts.base import Demonstrations, log
+from airl_cli.experts.base import Demonstrations, PolicyExpert, Sampling, log
 from airl_cli.experts.normalized import NormalizedPolicy, load_statistics
-from airl_cli.experts.sampling import Sampling, sampled_demonstrations, spaces_of
 from airl_cli.experts.sb3_zip import read_model
 from airl_cli.policies import build_policy
 from airl_cli.serialization import fill_module
@@ -39,7 +37,7 @@ _NAMES = {"crossq": "CrossQ"}
 
 
 @dataclass
-class CheckpointExpert:
+class CheckpointExpert(PolicyExpert):
     """A policy out of a `.zip` file, acting in the run's environment.
 
     Only the tensors in the file are loaded; the policy around them is built anew from the
@@ -65,6 +63,8 @@ class CheckpointExpert:
         InvalidValueError: If a value is out of range or the algorithm unknown.
     """
 
+    source: ClassVar[str] = "checkpoint"
+
     path: str
     algo: str = "ppo"
     policy: str | None = None
@@ -79,42 +79,38 @@ class CheckpointExpert:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        self._sampling = Sampling(self.n_episodes, self.noise, self.subsample, self.deterministic)
+        self.sampling = Sampling(self.n_episodes, self.noise, self.subsample, self.deterministic)
         check_algorithm(self.algo)
 
+    def policy_for(self, env: EnvSpec, *, seed: int) -> tuple[Predictor, dict[str, Any]]:
+        """The saved policy; errors as for `load_policy`."""
+        return self.load_policy(env), {
+            "path": str(self.path),
+            "sha256": sha256(self.path),
+            "algo": self.algo,
+            "trust_pickle": self.trust_pickle,
+            "vec_normalize": self.vec_normalize,
+            "deterministic": self.deterministic,
+        }
+
     def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
-        """Episodes of the saved policy; see `Expert.demonstrations`.
+        """Episodes of the saved policy; errors as for `load_policy`."""
+        found = super().demonstrations(env, seed=seed)
+        log.info(f"{self.path}: return {found.returns.mean():,.1f} in {env.id}")
+        return found
+
+    def load_policy(self, env: EnvSpec) -> Predictor:
+        """The policy for `env`'s spaces.
 
         Raises:
             NotFoundError: If there is no such file.
             InvalidValueError: If it is damaged, holds more than tensors, or does not fit `env`.
         """
-        started = time.perf_counter()
-        policy = self.load_policy(env)
-        demonstrations = sampled_demonstrations(
-            policy,
-            env,
-            self._sampling,
-            seed=seed,
-            started=started,
-            source="checkpoint",
-            path=str(self.path),
-            sha256=sha256(self.path),
-            algo=self.algo,
-            trust_pickle=self.trust_pickle,
-            vec_normalize=self.vec_normalize,
-            deterministic=self.deterministic,
-        )
-        log.info(f"{self.path}: return {demonstrations.returns.mean():,.1f} in {env.id}")
-        return demonstrations
-
-    def load_policy(self, env: EnvSpec) -> Predictor:
-        """The policy for `env`'s spaces; errors as for `demonstrations`."""
         policy = self._load_policy(env)
         if self.vec_normalize is None:
             return policy
         statistics = load_statistics(
-            self.vec_normalize, spaces_of(env), trust_pickle=self.trust_pickle
+            self.vec_normalize, env.spaces(), trust_pickle=self.trust_pickle
         )
         return NormalizedPolicy(policy, statistics)
 
@@ -127,7 +123,7 @@ class CheckpointExpert:
                 f"expert.sha256={self.sha256}.",
                 "It is another file, or damaged: get it again, or correct expert.sha256.",
             )
-        spaces = spaces_of(env)
+        spaces = env.spaces()
         if self.trust_pickle:
             return self._load_trusting(spaces, env)
         saved = read_model(self.path)

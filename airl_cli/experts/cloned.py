@@ -6,11 +6,10 @@ the more of its actions are random, which gives demonstrations whose ranking is 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,9 +19,8 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from airl_cli.data.rollout import flatten_trajectories
 from airl_cli.data.types import Transitions
 from airl_cli.errors import InvalidValueError
-from airl_cli.experts.base import Demonstrations, Expert, log
+from airl_cli.experts.base import Demonstrations, Expert, PolicyExpert, Sampling, log
 from airl_cli.experts.checkpoint import default_policy
-from airl_cli.experts.sampling import Sampling, sampled_demonstrations, spaces_of
 from airl_cli.policies import build_policy
 from airl_cli.seeding import derive_seed, isolated_rng
 
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class ClonedExpert:
+class ClonedExpert(PolicyExpert):
     """Clones another expert's demonstrations by supervised learning, and acts with noise.
 
     Args:
@@ -49,6 +47,8 @@ class ClonedExpert:
         InvalidValueError: If a number is out of range.
     """
 
+    source: ClassVar[str] = "bc_noise"
+
     teacher: Expert
     n_episodes: int = 32
     noise: float = 0.0
@@ -60,38 +60,29 @@ class ClonedExpert:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        self._sampling = Sampling(self.n_episodes, self.noise, self.subsample)
+        self.sampling = Sampling(self.n_episodes, self.noise, self.subsample)
         for name in ("updates", "batch_size", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise InvalidValueError(f"expert.{name}={getattr(self, name)} must be positive")
 
-    def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
-        """Episodes of the noisy clone; see `Expert.demonstrations`.
-
-        Raises:
-            AirlError: As the teacher does.
-        """
-        started = time.perf_counter()
+    def policy_for(self, env: EnvSpec, *, seed: int) -> tuple[ActorCriticPolicy, dict[str, Any]]:
+        """The clone of the teacher's demonstrations; errors as the teacher's."""
         taught = self.teacher.demonstrations(env, seed=seed)
         with isolated_rng(derive_seed(seed, "cloning")):
             policy = self._clone(env, _transitions(taught), seed)
-        demonstrations = sampled_demonstrations(
-            policy,
-            env,
-            self._sampling,
-            seed=seed,
-            started=started,
-            source="bc_noise",
-            teacher=dict(taught.provenance),
-        )
+        return policy, {"teacher": dict(taught.provenance)}
+
+    def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
+        """Episodes of the noisy clone; errors as the teacher's."""
+        found = super().demonstrations(env, seed=seed)
         log.info(
-            f"cloned the demonstrations: return {demonstrations.returns.mean():,.1f} with "
+            f"cloned the demonstrations: return {found.returns.mean():,.1f} with "
             f"{self.noise:.0%} random actions"
         )
-        return demonstrations
+        return found
 
     def _clone(self, env: EnvSpec, taught: Transitions, seed: int) -> ActorCriticPolicy:
-        observation_space, action_space = spaces_of(env)
+        observation_space, action_space = env.spaces()
         algorithm = partial(
             PPO, default_policy(observation_space), policy_kwargs=dict(self.policy_kwargs or {})
         )

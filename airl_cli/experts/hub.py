@@ -13,10 +13,9 @@ from airl_cli.data.formats import Recording
 from airl_cli.data.formats.base import require
 from airl_cli.data.formats.huggingface import episodes, quiet
 from airl_cli.errors import InvalidValueError, NotFoundError, one_line
-from airl_cli.experts.base import Demonstrations
+from airl_cli.experts.base import Demonstrations, Sampling
 from airl_cli.experts.checkpoint import CheckpointExpert, check_algorithm
 from airl_cli.experts.recorded import Selection, recorded_demonstrations
-from airl_cli.experts.sampling import Sampling
 from airl_cli.quiet import quiet_loggers
 
 if TYPE_CHECKING:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airl_cli.experts.base import Demonstrations
-from airl_cli.experts.sampling import Sampling, sampled_demonstrations
+from airl_cli.experts.base import PolicyExpert, Sampling
 
 if TYPE_CHECKING:
     from airl_cli.envs import EnvSpec
 
 
 @dataclass
-class RandomExpert:
+class RandomExpert(PolicyExpert):
     """Uniformly random actions.
 
     Args:
@@ -25,19 +23,14 @@ class RandomExpert:
         InvalidValueError: If a number is not positive.
     """
 
+    source: ClassVar[str] = "random"
+
     n_episodes: int = 32
     subsample: int = 1
 
     def __post_init__(self) -> None:
-        Sampling(self.n_episodes, subsample=self.subsample)
+        self.sampling = Sampling(self.n_episodes, subsample=self.subsample)
 
-    def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
-        """Episodes of random actions; see `Expert.demonstrations`."""
-        return sampled_demonstrations(
-            None,
-            env,
-            Sampling(self.n_episodes, subsample=self.subsample),
-            seed=seed,
-            started=time.perf_counter(),
-            source="random",
-        )
+    def policy_for(self, env: EnvSpec, *, seed: int) -> tuple[None, dict[str, Any]]:
+        """No policy: actions are drawn from the action space."""
+        return None, {}

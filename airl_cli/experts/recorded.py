@@ -17,7 +17,6 @@ from airl_cli.data.stored import StoredEpisodes, StoredTransitions
 from airl_cli.data.subsample import check_every, kept, subsampled
 from airl_cli.errors import InvalidValueError
 from airl_cli.experts.base import Demonstrations, describe_demonstrations, log
-from airl_cli.experts.sampling import spaces_of
 from airl_cli.seeding import derive_seed
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def recorded_demonstrations(
     started = time.perf_counter()
     recording = read()
     _check_digest(recording, selection.sha256)
-    fitting = Fitting(recording.source, *spaces_of(env), clip_actions=selection.clip_actions)
+    fitting = Fitting(recording.source, *env.spaces(), clip_actions=selection.clip_actions)
     _compare_spaces(recording, fitting, env)
     demonstrations = _select(recording, selection, fitting, seed)
     described = describe_demonstrations(

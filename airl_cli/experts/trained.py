@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.utils import safe_mean
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from airl_cli.algorithms import RewardTrainer
@@ -23,9 +25,7 @@ from airl_cli.evaluation import (
     versions,
 )
 from airl_cli.experts import cache
-from airl_cli.experts.base import Demonstrations, log
-from airl_cli.experts.progress import ProgressCallback, TrainingProgress
-from airl_cli.experts.sampling import Sampling, sampled_demonstrations
+from airl_cli.experts.base import PolicyExpert, Sampling, log
 from airl_cli.identity import describe, short_hash
 from airl_cli.policies import rebuild_policy
 from airl_cli.quiet import leave_no_log_folder
@@ -35,10 +35,11 @@ if TYPE_CHECKING:
     from airl_cli.envs import EnvSpec
 
 _EVALUATION_EPISODES = 20
+_SECONDS_BETWEEN_LINES = 15.0
 
 
 @dataclass
-class TrainedExpert:
+class TrainedExpert(PolicyExpert):
     """Trains a stochastic expert once per environment and settings, and keeps it.
 
     The expert lies under `<cache_dir>/<env>-<hash>/` as `policy.safetensors` and `expert.json`;
@@ -63,6 +64,8 @@ class TrainedExpert:
         InvalidValueError: If a number is out of range.
     """
 
+    source: ClassVar[str] = "trained"
+
     algorithm: Callable[..., BaseAlgorithm]
     total_timesteps: int
     n_envs: int = 8
@@ -84,37 +87,26 @@ class TrainedExpert:
                 f"expert.temperature={self.temperature} must not be negative",
                 "0 trains the expert on the plain reward; 0.01 to 0.1 of a step's reward is usual.",
             )
-        Sampling(self.n_episodes, self.noise, self.subsample)
+        self.sampling = Sampling(self.n_episodes, self.noise, self.subsample)
 
-    def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
-        """`n_episodes` whole episodes of the expert, its actions sampled.
-
-        Args:
-            env: The environment.
-            seed: The run's seed: other seeds give other demonstrations of the same expert.
+    def policy_for(self, env: EnvSpec, *, seed: int) -> tuple[BasePolicy, dict[str, Any]]:
+        """The expert from its cache, or a newly trained one.
 
         Raises:
             InvalidValueError: If the algorithm cannot learn in `env`, the expert is not better
                 than random actions, or the cache cannot be written.
         """
-        start = time.perf_counter()
         folder = self.folder(env)
         found = self._reuse(env, folder)
         policy, record = found or self._train_once(env, folder)
         _check_better_than_random(record, folder)
-        return sampled_demonstrations(
-            policy,
-            env,
-            Sampling(self.n_episodes, self.noise, self.subsample),
-            seed=seed,
-            started=start,
-            source="trained",
-            cache=str(folder),
-            reused=found is not None,
-            expert=record.determined_by,
-            expert_return_mean=float(np.mean(record.returns)),
-            random_return_mean=float(np.mean(record.random_returns)),
-        )
+        return policy, {
+            "cache": str(folder),
+            "reused": found is not None,
+            "expert": record.determined_by,
+            "expert_return_mean": float(np.mean(record.returns)),
+            "random_return_mean": float(np.mean(record.random_returns)),
+        }
 
     def folder(self, env: EnvSpec) -> Path:
         """Where the expert for `env` lies or will lie."""
@@ -259,3 +251,52 @@ def _check_better_than_random(record: cache.ExpertRecord, folder: Path) -> None:
         f"from it ({folder})",
         "Train it longer (expert.total_timesteps) or with other settings (expert.algorithm).",
     )
+
+
+class TrainingProgress:
+    """Logs a line at most every 15 seconds.
+
+    Args:
+        total_timesteps: Environment steps of training.
+        clock: Gives the time in seconds.
+    """
+
+    def __init__(
+        self,
+        total_timesteps: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._total = total_timesteps
+        self._clock = clock
+        self._start = self._last = clock()
+
+    def __call__(self, done: int, mean_return: Callable[[], float]) -> None:
+        """Logs how far training is, if it is time.
+
+        Args:
+            done: Environment steps so far.
+            mean_return: Of the latest episodes; only called when a line is logged.
+        """
+        now = self._clock()
+        if now - self._last < _SECONDS_BETWEEN_LINES:
+            return
+        self._last = now
+        log.info(
+            f"expert: {done / self._total:.0%} of {self._total:,} steps, "
+            f"{done / (now - self._start):,.0f} steps/s, return {mean_return():,.1f}"
+        )
+
+
+class ProgressCallback(BaseCallback):
+    """Calls a `TrainingProgress` after every step of Stable-Baselines3's own training."""
+
+    def __init__(self, progress: TrainingProgress) -> None:
+        super().__init__()
+        self._progress = progress
+
+    def _on_step(self) -> bool:
+        self._progress(self.num_timesteps, self._mean_return)
+        return True
+
+    def _mean_return(self) -> float:
+        return safe_mean([info["r"] for info in self.model.ep_info_buffer or ()])

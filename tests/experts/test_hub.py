@@ -14,7 +14,6 @@ from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidValueError, NotFoundError
 from airl_cli.evaluation import sample_episodes
 from airl_cli.experts import HubExpert, MinariExpert
-from airl_cli.experts.sampling import spaces_of
 
 PENDULUM = EnvSpec("Pendulum-v1", n_envs=2, max_episode_steps=10)
 COMMIT = "a" * 40
@@ -90,7 +89,7 @@ def minari_root(tmp_path, monkeypatch):
 
 def test_a_minari_dataset(minari_root):
     trajectories = sample_episodes(None, PENDULUM, 4, 0)
-    spaces = spaces_of(PENDULUM)
+    spaces = PENDULUM.spaces()
     formats.write(
         "minari:pendulum/random-v0",
         trajectories,

@@ -8,7 +8,6 @@ from airl_cli.errors import InvalidValueError, NotFoundError
 from airl_cli.evaluation import sample_episodes
 from airl_cli.experts import TrajectoriesExpert
 from airl_cli.experts.check import check_demonstrations, check_fit
-from airl_cli.experts.sampling import spaces_of
 from support.demos import episodes
 
 PENDULUM = EnvSpec("Pendulum-v1", n_envs=2, max_episode_steps=20)
@@ -18,7 +17,7 @@ PENDULUM = EnvSpec("Pendulum-v1", n_envs=2, max_episode_steps=20)
 def recorded(tmp_path_factory):
     path = tmp_path_factory.mktemp("recorded") / "demos.npz"
     trajectories = sample_episodes(None, PENDULUM, 6, 0)
-    spaces = spaces_of(PENDULUM)
+    spaces = PENDULUM.spaces()
     storage.save(
         path,
         trajectories,
