@@ -1,19 +1,24 @@
-"""Files that outlive a process: written whole or not at all; JSON of bounded size.
+"""Files and folders that outlive a process: written whole or not at all; locks; bounded JSON.
 
 Nothing heavy is imported, and nothing that is read is executed.
 """
 
 import dataclasses
+import fcntl
+import glob
 import json
 import math
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from airl_cli.errors import InvalidTypeError, InvalidValueError, NotFoundError
 
@@ -21,6 +26,7 @@ MAX_JSON_BYTES = 16 * 2**20
 """Larger JSON files than this (bytes) are not ours: configs and results are kilobytes."""
 
 _FILE_MODE = 0o666
+_SECONDS_UNTIL_STALE = 10.0
 
 
 @contextmanager
@@ -74,6 +80,101 @@ def _current_umask() -> int:
     except OSError:
         pass
     return 0o022
+
+
+@contextmanager
+def atomic_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
+    """An empty folder that appears under `path`, flushed to disk, when the block ends well.
+
+    What processes that were killed left of earlier attempts is removed.
+
+    Args:
+        path: Where it appears.
+        replace: Whether it takes the place of a folder that is there.
+
+    Raises:
+        InvalidValueError: If something is there already (unless `replace`), or the folder
+            cannot be written.
+    """
+    target = Path(path)
+    if not replace and target.exists():
+        raise InvalidValueError(f"{target} exists already.", "Choose another name, or remove it.")
+    with explained_writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sweep(target)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        with _owned(temporary):
+            yield temporary
+            for file in temporary.rglob("*"):
+                flush(file)
+            temporary.chmod(0o777 & ~_current_umask())  # mkdtemp makes folders private
+            if replace and target.exists():
+                shutil.rmtree(target)
+            os.replace(temporary, target)
+            flush(target.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def sweep(target: Path) -> None:
+    """Removes what killed processes left of `atomic_folder(target)`: nobody holds its lock."""
+    for path in target.parent.glob(f".{glob.escape(target.name)}.*"):
+        if not path.is_dir() or path.is_symlink():
+            continue
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime < _SECONDS_UNTIL_STALE:
+                continue  # just made, and about to be locked
+            with _owned(path):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _owned(folder: Path) -> Iterator[None]:
+    """Holds a lock on a folder itself, which ends with the process.
+
+    Raises:
+        BlockingIOError: If another process holds it.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def flush(path: Path) -> None:
+    """Has the file system write a file or folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def take_lock(path: Path, *, timeout: float = 0.0) -> FileLock | None:
+    """The lock, taken; None if another process still has it after `timeout` seconds.
+
+    The operating system releases it when the process ends, however that happens; the file stays,
+    and may be locked by other users.
+
+    Args:
+        path: Of the lock's file; its folder is made.
+        timeout: Seconds to wait; negative: as long as it takes.
+
+    Raises:
+        InvalidValueError: If the folder cannot be created or written.
+    """
+    lock = FileLock(path, mode=_FILE_MODE)
+    with explained_writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=timeout)
+        except Timeout:
+            return None
+    return lock
 
 
 def to_jsonable(value: Any) -> Any:

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from airl_cli.cli import main as airl
-from airl_cli.runs.resumable import CheckpointWriter
+from airl_cli.runs.checkpoint import CheckpointWriter
 
 
 def main() -> None:

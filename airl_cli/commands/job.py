@@ -117,7 +117,7 @@ def _check_typed_recipes() -> None:
 
 def _discard_output() -> None:
     """A mistake leaves no half-made directory; the directories of a multirun are numbered."""
-    from airl_cli.runs.empty import discard_empty
+    from airl_cli.runs.layout import discard_empty
 
     context = job_context()
     if not context.multirun:

@@ -20,9 +20,9 @@ from airl_cli.config.validation import TRAIN_KEYS, validated
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
 from airl_cli.nodes import assign, lookup, with_current_names
 from airl_cli.runs import Run, discard_empty, layout
+from airl_cli.runs.checkpoint import CheckpointPlan
 from airl_cli.runs.keys import WITHOUT_EFFECT, matches, without
-from airl_cli.runs.lock import refuse_links
-from airl_cli.runs.resumable import CheckpointPlan
+from airl_cli.runs.layout import refuse_links
 from airl_cli.runs.safe_config import received_instantiate
 from airl_cli.serialization import read_json
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -12,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from torch import nn
 
 from airl_cli.errors import InvalidValueError
 from airl_cli.experts.base import log
+from airl_cli.files import atomic_folder, take_lock
 from airl_cli.serialization import read_json, save_weights, write_json
 
 FORMAT = 1
@@ -86,17 +83,9 @@ def _finite(values: Any) -> list[float]:
 
 def store(folder: Path, policy: nn.Module, record: ExpertRecord) -> None:
     """Put a trained expert under `folder`, in one step; a damaged one there is replaced."""
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with atomic_folder(folder, replace=True) as temporary:
         save_weights(policy, temporary / WEIGHTS)
         record.save(temporary)
-        temporary.chmod(0o755)  # mkdtemp's are private, caches are often shared
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 @contextmanager
@@ -106,17 +95,16 @@ def exclusive(folder: Path) -> Iterator[None]:
     Raises:
         InvalidValueError: If the cache directory cannot be written.
     """
+    path = folder.parent / f"{folder.name}.lock"
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.parent / f"{folder.name}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
+        lock = take_lock(path)
+        if lock is None:
             log.info(f"waiting for another process that trains the expert {folder}")
-            lock.acquire()
-    except OSError as error:
+            lock = take_lock(path, timeout=-1)
+        assert lock is not None
+    except InvalidValueError as error:
         raise InvalidValueError(
-            f"cannot write the expert cache {folder.parent}: {error.strerror or error}",
+            error.problem.replace("cannot write", "cannot write the expert cache", 1),
             "Set expert.cache_dir to a folder that can be written.",
         ) from error
     try:

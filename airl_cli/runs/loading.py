@@ -19,7 +19,7 @@ from airl_cli.nodes import with_current_names
 from airl_cli.policies import rebuild_policy
 from airl_cli.rewards import RewardNet
 from airl_cli.runs import layout
-from airl_cli.runs.checkpoints import find_checkpoint
+from airl_cli.runs.checkpoint import find_checkpoint
 from airl_cli.runs.safe_config import resolve, safe_instantiate
 from airl_cli.serialization import load_weights, read_json
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -16,13 +15,10 @@ _MAX_FILES = 64
 
 
 def write_manifest(folder: Path) -> None:
-    """Lists all files of a folder, the last step of writing it; everything is on disk then."""
+    """Lists all files of a folder, the last step of writing it."""
     files = sorted(path for path in folder.iterdir() if path.name != MANIFEST)
-    for path in files:
-        _flush(path)
     entries = {p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in files}
     write_json(folder / MANIFEST, {"format": FORMAT, "files": entries})
-    _flush(folder)
 
 
 def check_manifest(folder: Path, required: Collection[str]) -> None:
@@ -61,17 +57,3 @@ def _check_file(folder: Path, name: str, entry: object) -> None:
         raise InvalidValueError(f"{path} has another size than when it was written")
     if sha256(path) != entry.get("sha256"):
         raise InvalidValueError(f"{path} is damaged: its SHA-256 has changed")
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def rename_flushed(source: Path, target: Path) -> None:
-    """Renames, and has the file system remember it."""
-    os.replace(source, target)
-    _flush(target.parent)

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.runs import layout
-from airl_cli.runs.checkpoints import HasWeights, Snapshot
-from airl_cli.runs.interrupts import InterruptGuard
-from airl_cli.runs.logs import log_sizes
-from airl_cli.runs.metrics import MetricsWriter
+from airl_cli.runs.checkpoint import (
+    Checkpoint,
+    CheckpointPlan,
+    CheckpointWriter,
+    HasWeights,
+    Snapshot,
+)
+from airl_cli.runs.metrics import MetricsWriter, log_sizes
 from airl_cli.runs.progress import Progress
-from airl_cli.runs.resumable import Checkpoint, CheckpointPlan, CheckpointWriter
+from airl_cli.runs.signals import InterruptGuard
 from airl_cli.seeding import load_global_rng_state
 
 if TYPE_CHECKING:

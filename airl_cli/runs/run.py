@@ -18,22 +18,20 @@ from airl_cli.data.spaces import space_to_dict
 from airl_cli.errors import InvalidValueError
 from airl_cli.evaluation import mean, plots
 from airl_cli.runs import layout
-from airl_cli.runs.ending import end_without_result
-from airl_cli.runs.interrupts import InterruptGuard, exit_status
-from airl_cli.runs.lock import lock_run, refuse_links
-from airl_cli.runs.loggers import RunLogger
-from airl_cli.runs.logs import cut_logs
-from airl_cli.runs.machine import describe_machine, record_resumption
-from airl_cli.runs.metrics import read_metrics
-from airl_cli.runs.progress import make_progress
-from airl_cli.runs.recorder import RoundRecorder, Trainer, in_words
-from airl_cli.runs.resumable import (
+from airl_cli.runs.checkpoint import (
     Checkpoint,
     CheckpointPlan,
     newest_checkpoint,
     remove_remains,
 )
-from airl_cli.runs.status import StatusFile
+from airl_cli.runs.layout import lock_run, refuse_links
+from airl_cli.runs.loggers import RunLogger
+from airl_cli.runs.machine import describe_machine, record_resumption
+from airl_cli.runs.metrics import cut_logs, read_metrics
+from airl_cli.runs.progress import make_progress
+from airl_cli.runs.recorder import RoundRecorder, Trainer, in_words
+from airl_cli.runs.signals import InterruptGuard, exit_status
+from airl_cli.runs.status import StatusFile, end_without_result
 from airl_cli.runs.trackers import RunFacts
 from airl_cli.serialization import write_json
 

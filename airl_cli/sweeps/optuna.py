@@ -18,7 +18,7 @@ from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl, create_p
 from omegaconf import DictConfig, OmegaConf
 
 from airl_cli.errors import InvalidValueError, RunFailedError
-from airl_cli.locks import take_lock
+from airl_cli.files import take_lock
 from airl_cli.sweeps.recipe import write_recipe
 from airl_cli.sweeps.study import check_settings, finished_trials, revive_interrupted
 from airl_cli.sweeps.trials import TrialLauncher

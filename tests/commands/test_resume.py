@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from airl_cli.runs.lock import lock_run
+from airl_cli.runs.layout import lock_run
 from support import faults
 from support.cli import Airl
 

@@ -22,8 +22,8 @@ from airl_cli.data import storage
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
 from airl_cli.experts.sb3_zip import read_model
 from airl_cli.runs import load_reward, load_run
-from airl_cli.runs.logs import cut_logs
-from airl_cli.runs.resumable import newest_checkpoint
+from airl_cli.runs.checkpoint import newest_checkpoint
+from airl_cli.runs.metrics import cut_logs
 from airl_cli.runs.safe_config import resolve, safe_instantiate
 from support import faults
 from support.cli import Airl
@@ -237,7 +237,7 @@ TARGETS = [
         "airl_cli.config.instantiation.hydra_instantiate",
     ),
     *("airl_cli.config.signatures.locate", "airl_cli.runs.safe_config.resolve"),
-    *("airl_cli.runs.resumable.remove_remains", "airl_cli.runs.logs.cut_logs"),
+    *("airl_cli.runs.checkpoint.remove_remains", "airl_cli.runs.metrics.cut_logs"),
     *("airl_cli.commands.job.importlib.import_module", "airl_cli.experts.trained.cache.store"),
     # Hydra's own way, and names that are none.
     *(

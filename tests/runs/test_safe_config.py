@@ -151,4 +151,4 @@ def test_malformed_nodes_are_refused() -> None:
 def test_the_object_counts_and_not_the_spelling() -> None:
     assert resolve("airl_cli.algorithms.gail.GAIL") is resolve("airl_cli.GAIL") is GAIL
     with pytest.raises(InvalidValueError, match="does not call"):
-        resolve("airl_cli.runs.empty.shutil.rmtree")
+        resolve("airl_cli.runs.layout.shutil.rmtree")

@@ -8,8 +8,8 @@ from typing import Any
 from stable_baselines3.common.logger import Logger
 
 from airl_cli.runs import Run
+from airl_cli.runs.checkpoint import CheckpointPlan
 from airl_cli.runs.loggers import make_logger
-from airl_cli.runs.resumable import CheckpointPlan
 
 CONFIG: dict[str, Any] = {
     "seed": 3,

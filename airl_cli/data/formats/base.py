@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -17,7 +13,9 @@ from gymnasium.spaces import Space
 
 from airl_cli.data.types import Trajectory
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError, one_line
-from airl_cli.files import explained_writing
+from airl_cli.files import atomic_folder
+
+__all__ = ["Format", "Recording", "atomic_folder", "explained", "require"]
 
 _REMEDY = "It is damaged or of another format; make or download it again."
 
@@ -108,25 +106,3 @@ def explained(source: str, what: str) -> Iterator[None]:
             f"{source} is not a usable {what}: {reason.rstrip('.')}.",
             _REMEDY,
         ) from error
-
-
-@contextmanager
-def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """An empty folder that appears under `path` when the block ends without an error.
-
-    Raises:
-        InvalidValueError: If something is there already, or the folder cannot be written.
-    """
-    target = Path(path)
-    if target.exists():
-        raise InvalidValueError(f"{target} exists already.", "Choose another name, or remove it.")
-    with explained_writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        os.replace(temporary, target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise

@@ -12,10 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from filelock import FileLock
-
 from airl_cli.data.formats.base import require
 from airl_cli.errors import AirlError, InvalidValueError, one_line
+from airl_cli.files import take_lock
 from airl_cli.quiet import quiet_loggers
 from airl_cli.runs import layout
 from airl_cli.runs.trackers.base import RunFacts, Tracker
@@ -217,9 +216,13 @@ def _alone(file: Path | None) -> Iterator[None]:
     if file is None:
         yield
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{file}.lock", timeout=120):
+    lock = take_lock(file.with_name(f"{file.name}.lock"), timeout=120)
+    if lock is None:
+        raise InvalidValueError(f"{file} is in use by another process", "Wait until it has ended.")
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _user() -> str:

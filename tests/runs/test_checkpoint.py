@@ -13,9 +13,8 @@ import pytest
 import torch
 
 from airl_cli.errors import InvalidValueError
-from airl_cli.runs import resumable
-from airl_cli.runs.manifest import check_manifest
-from airl_cli.runs.resumable import (
+from airl_cli.runs import checkpoint
+from airl_cli.runs.checkpoint import (
     CheckpointPlan,
     CheckpointWriter,
     newest_checkpoint,
@@ -23,6 +22,7 @@ from airl_cli.runs.resumable import (
     remove_remains,
     write_checkpoint,
 )
+from airl_cli.runs.manifest import check_manifest
 
 
 class Trainer:
@@ -61,7 +61,7 @@ def test_nothing_is_left_of_a_checkpoint_that_could_not_be_written(
     def full(folder: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(resumable, "write_manifest", full)
+    monkeypatch.setattr(checkpoint, "write_manifest", full)
     with pytest.raises(OSError, match="No space"):
         write_checkpoint(tmp_path, 1, Trainer(), {})
     assert list((tmp_path / "checkpoints").iterdir()) == []
@@ -73,7 +73,7 @@ def test_training_goes_on_without_a_checkpoint_that_could_not_be_written(
     writer = CheckpointWriter(tmp_path, CheckpointPlan())
     assert writer.write(1, Trainer(), {})
     monkeypatch.setattr(
-        resumable, "write_tensors", lambda *a: (_ for _ in ()).throw(OSError(28, "full"))
+        checkpoint, "write_tensors", lambda *a: (_ for _ in ()).throw(OSError(28, "full"))
     )
     assert not writer.write(2, Trainer(), {})
     assert (
@@ -118,13 +118,13 @@ def test_they_come_less_often_where_writing_takes_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(resumable.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(checkpoint.time, "perf_counter", lambda: now[0])
     writer = CheckpointWriter(tmp_path, CheckpointPlan(every=1, share=0.1))
 
     def slow(*arguments: Any) -> None:
         now[0] += 2.0
 
-    monkeypatch.setattr(resumable, "write_checkpoint", slow)
+    monkeypatch.setattr(checkpoint, "write_checkpoint", slow)
     (tmp_path / "checkpoints").mkdir()
     assert writer.due(1)
     writer.write(1, Trainer(), {})

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airl_cli.runs.interrupts import InterruptGuard, Requeued, Terminated, exit_status
+from airl_cli.runs.signals import InterruptGuard, Requeued, Terminated, exit_status
 
 SIGNALS = [(signal.SIGINT, KeyboardInterrupt, 130), (signal.SIGTERM, Terminated, 143)]
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airl_cli.errors import InvalidTypeError, InvalidValueError
-from airl_cli.runs.trees import join, read_tensors, split, write_tensors
+from airl_cli.serialization import join, read_tensors, split, write_tensors
 
 LEAVES = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.integers())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airl_cli.runs.logs import cut_logs, log_sizes
+from airl_cli.runs.metrics import cut_logs, log_sizes
 from support.tracked import begin, play, resume
 
 

@@ -1,9 +1,8 @@
-"""Checkpoints that hold everything the next round depends on."""
+"""`checkpoints/`: the weights of a run, and everything else that its next round depends on."""
 
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -11,14 +10,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from safetensors import SafetensorError
+from torch import nn
 
-from airl_cli.errors import AirlError, InvalidValueError, one_line
+from airl_cli.errors import AirlError, InvalidValueError, NonFiniteError, NotFoundError, one_line
+from airl_cli.files import atomic_folder
 from airl_cli.runs import layout
-from airl_cli.runs.manifest import check_manifest, rename_flushed, write_manifest
-from airl_cli.runs.trees import join, read_tensors, split, write_tensors
+from airl_cli.runs.manifest import MANIFEST, check_manifest, write_manifest
 from airl_cli.seeding import global_rng_state
-from airl_cli.serialization import read_json, write_json
+from airl_cli.serialization import (
+    join,
+    read_json,
+    read_tensors,
+    save_state,
+    split,
+    write_json,
+    write_tensors,
+)
 
 FORMAT = 1
 
@@ -26,6 +35,89 @@ FORMAT = 1
 _OWN_FILES = {"policy": layout.POLICY_WEIGHTS, "reward_net": layout.REWARD_WEIGHTS}
 
 log = logging.getLogger("airl_cli.run")
+
+State = dict[str, torch.Tensor]
+
+
+class HasWeights(Protocol):
+    """What is needed of an `AdversarialTrainer` here."""
+
+    @property
+    def reward_net(self) -> nn.Module:
+        """The reward net as it was given."""
+
+    @property
+    def policy(self) -> nn.Module:
+        """The learner."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A copy of all weights after a number of completed rounds.
+
+    Attributes:
+        rounds: Completed rounds.
+        reward: State of the reward net.
+        policy: State of the policy.
+    """
+
+    rounds: int
+    reward: State
+    policy: State
+
+    @classmethod
+    def take(cls, trainer: HasWeights, rounds: int) -> Snapshot:
+        """Copy the trainer's weights.
+
+        Raises:
+            NonFiniteError: If a weight is NaN or infinite.
+        """
+        _check_finite(trainer.reward_net, "reward", rounds)
+        _check_finite(trainer.policy, "policy", rounds)
+        return cls(rounds, _copy(trainer.reward_net), _copy(trainer.policy))
+
+    def save(self, run: Path, name: str | None = None) -> Path:
+        """Write it to `checkpoints/<rounds>/`, or another name; gives the folder."""
+        folder = run / layout.CHECKPOINTS / (name or str(self.rounds))
+        save_state(self.reward, folder / layout.REWARD_WEIGHTS)
+        save_state(self.policy, folder / layout.POLICY_WEIGHTS)
+        return folder
+
+
+def _copy(module: nn.Module) -> State:
+    return {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+
+
+def _check_finite(module: nn.Module, what: str, rounds: int) -> None:
+    for name, parameter in module.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise NonFiniteError(
+                f"NaN or infinity in the {what}'s weights ({name}) after round {rounds - 1}",
+                "A smaller learning rate of the generator or the discriminator usually helps.",
+            )
+
+
+def find_checkpoint(run: Path, name: str | int | None = None) -> Path:
+    """The folder of a checkpoint: the named one, or `final`, or the newest.
+
+    Raises:
+        NotFoundError: If the run has no such checkpoint.
+    """
+    root = run / layout.CHECKPOINTS
+    present = {p.name: p for p in root.iterdir() if p.is_dir()} if root.is_dir() else {}
+    if name is not None:
+        if str(name) in present:
+            return present[str(name)]
+        raise NotFoundError(
+            f"{run} has no checkpoint {name!r}",
+            f"It has: {', '.join(sorted(present)) or 'none'}.",
+        )
+    if layout.FINAL in present:
+        return present[layout.FINAL]
+    numbered = [folder for key, folder in present.items() if key.isdecimal()]
+    if numbered:
+        return max(numbered, key=lambda folder: int(folder.name))
+    raise NotFoundError(f"{run} has no weights: no round was completed")
 
 
 class HasState(Protocol):
@@ -133,21 +225,14 @@ def write_checkpoint(run: Path, rounds: int, trainer: HasState, notes: Mapping[s
     Raises:
         OSError: If that fails; nothing is left of it.
     """
-    root = run / layout.CHECKPOINTS
-    root.mkdir(parents=True, exist_ok=True)
-    temporary, target = root / f".{rounds}.{os.getpid()}", root / str(rounds)
-    shutil.rmtree(temporary, ignore_errors=True)
+    target = run / layout.CHECKPOINTS / str(rounds)
     try:
-        temporary.mkdir()
-        _write_files(temporary, rounds, trainer, notes)
-        write_manifest(temporary)
-        if target.exists():  # a damaged one, or weights without state, that training came back to
-            shutil.rmtree(target)
-        rename_flushed(temporary, target)
+        # What is there may be damaged, or weights without state that training came back to.
+        with atomic_folder(target, replace=True) as folder:
+            _write_files(folder, rounds, trainer, notes)
+            write_manifest(folder)
     except (SafetensorError, InvalidValueError) as error:
         raise OSError(one_line(error)) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return target
 
 
@@ -167,7 +252,7 @@ def _prune(root: Path, keep: int) -> None:
     numbered = sorted(
         (path for path in root.iterdir() if path.name.isdecimal()), key=lambda p: int(p.name)
     )
-    complete = [path for path in numbered if (path / "manifest.json").is_file()]
+    complete = [path for path in numbered if (path / MANIFEST).is_file()]
     oldest = int(complete[-keep:][0].name) if complete else 0
     for path in numbered:
         if int(path.name) < oldest:
@@ -182,7 +267,7 @@ def newest_checkpoint(run: Path) -> Checkpoint | None:
     root = run / layout.CHECKPOINTS
     numbered = [p for p in root.iterdir() if p.name.isdecimal()] if root.is_dir() else []
     for folder in sorted(numbered, key=lambda path: int(path.name), reverse=True):
-        if not (folder / "manifest.json").exists() and not (folder / layout.STATE).exists():
+        if not (folder / MANIFEST).exists() and not (folder / layout.STATE).exists():
             continue  # weights that a failed run left behind
         try:
             return read_checkpoint(folder)
