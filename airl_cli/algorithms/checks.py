@@ -7,7 +7,8 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.errors import InvalidValueError
-from airl_cli.rewards.base import RewardNet, check_supported_space
+from airl_cli.rewards.base import RewardNet
+from airl_cli.rewards.encoding import check_supported_space
 
 
 def check_minibatch_size(batch_size: int, minibatch_size: int | None) -> int:

@@ -1,12 +1,23 @@
-"""Reward nets: functions of a transition that AIRL learns and hands out."""
+"""Reward nets: functions of a transition that AIRL learns."""
 
-from airl_cli.rewards.base import RewardNet, RewardNetWrapper, unwrapped
-from airl_cli.rewards.cnn import BasicPotentialCNN, CnnRewardNet
-from airl_cli.rewards.ensemble import AddSTDRewardWrapper, RewardEnsemble, ShapedRewardEnsemble
+from airl_cli.rewards.base import (
+    ForwardWrapper,
+    PredictProcessedWrapper,
+    RewardNet,
+    RewardNetWithVariance,
+    RewardNetWrapper,
+    unwrapped,
+)
+from airl_cli.rewards.ensemble import RewardEnsemble, ShapedRewardEnsemble
 from airl_cli.rewards.layers import EMANorm, RunningNorm, build_cnn, build_mlp
-from airl_cli.rewards.mlp import BasicPotentialMLP, BasicRewardNet
-from airl_cli.rewards.normalized import NormalizedRewardNet
+from airl_cli.rewards.nets import (
+    BasicPotentialCNN,
+    BasicPotentialMLP,
+    BasicRewardNet,
+    CnnRewardNet,
+)
 from airl_cli.rewards.shaped import BasicShapedRewardNet, CnnShapedRewardNet, ShapedRewardNet
+from airl_cli.rewards.wrappers import AddSTDRewardWrapper, NormalizedRewardNet
 
 __all__ = [
     "AddSTDRewardWrapper",
@@ -17,9 +28,12 @@ __all__ = [
     "CnnRewardNet",
     "CnnShapedRewardNet",
     "EMANorm",
+    "ForwardWrapper",
     "NormalizedRewardNet",
+    "PredictProcessedWrapper",
     "RewardEnsemble",
     "RewardNet",
+    "RewardNetWithVariance",
     "RewardNetWrapper",
     "RunningNorm",
     "ShapedRewardEnsemble",

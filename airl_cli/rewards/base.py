@@ -1,22 +1,29 @@
-"""`RewardNet`: what every learned reward is, and wrappers around one."""
+"""`RewardNet`, the base class of learned rewards, and the base classes of wrappers around one."""
 
 from __future__ import annotations
 
 import abc
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch as th
 from gymnasium import spaces
-from stable_baselines3.common.preprocessing import get_flattened_obs_dim, preprocess_obs
-from torch import nn
+from torch import Tensor, nn
 
-from airl_cli.errors import InvalidTypeError
+from airl_cli.errors import InvalidValueError
+from airl_cli.rewards.encoding import (
+    ArrayOrTensor,
+    check_supported_space,
+    encode,
+    encode_dones,
+    encoded_size,
+)
 from airl_cli.rewards.layers import evaluating
 
-ArrayOrTensor = np.ndarray | th.Tensor
-
-_MLP_SPACES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
+Array = np.ndarray
+Transition = tuple[Tensor, Tensor, Tensor, Tensor]
+"""State, action, next state and done, preprocessed."""
 
 
 class RewardNet(nn.Module, abc.ABC):
@@ -28,7 +35,7 @@ class RewardNet(nn.Module, abc.ABC):
         normalize_images: Divide pixels by 255, for image observations.
 
     Raises:
-        InvalidTypeError: A space that cannot be flattened into numbers here (`Dict`, `Tuple`, ...).
+        InvalidTypeError: A space that cannot be encoded here (`Dict`, `Tuple`, ...).
     """
 
     def __init__(
@@ -45,9 +52,7 @@ class RewardNet(nn.Module, abc.ABC):
         self.normalize_images = normalize_images
 
     @abc.abstractmethod
-    def forward(
-        self, state: th.Tensor, action: th.Tensor, next_state: th.Tensor, done: th.Tensor
-    ) -> th.Tensor:
+    def forward(self, state: Tensor, action: Tensor, next_state: Tensor, done: Tensor) -> Tensor:
         """Rewards (batch,) of preprocessed transitions, with gradients.
 
         Args:
@@ -68,62 +73,42 @@ class RewardNet(nn.Module, abc.ABC):
         action: ArrayOrTensor,
         next_state: ArrayOrTensor,
         done: ArrayOrTensor,
-    ) -> tuple[th.Tensor, th.Tensor, th.Tensor, th.Tensor]:
-        """Turns transitions as the environment gives them into what `forward` takes.
+    ) -> Transition:
+        """Encodes transitions as the environment gives them for `forward`.
 
         Discrete spaces become one-hot vectors, pixels are divided by 255, everything is float32
-        on the net's device. Actions become zeros where the net does not look at them, so that
-        such a net can be applied to any. Arguments are batches as in `forward`.
+        on the net's device. Actions become zeros where the net does not use them, so that such a
+        net can be applied to the actions of another environment. Arguments are batches as in
+        `forward`.
+
+        Raises:
+            InvalidValueError: `done` is not one flag per transition.
         """
-        device = self.device
+        of = partial(encode, device=self.device, normalize_images=self.normalize_images)
+        if self.uses_action:
+            encoded_action = of(action, self.action_space)
+        else:
+            size = encoded_size(self.action_space)
+            encoded_action = th.zeros(len(action), size, device=self.device)
         return (
-            self._encode(state, self.observation_space, device),
-            self._encode_action(action, device),
-            self._encode(next_state, self.observation_space, device),
-            th.as_tensor(done, device=device).to(th.float32),
+            of(state, self.observation_space),
+            encoded_action,
+            of(next_state, self.observation_space),
+            encode_dones(done, device=self.device),
         )
 
-    def _encode_action(self, action: ArrayOrTensor, device: th.device) -> th.Tensor:
-        if self.uses_action:
-            return self._encode(action, self.action_space, device)
-        size = get_flattened_obs_dim(self.action_space)  # it may be applied to other actions
-        return th.zeros(len(action), size, device=device)
-
-    def _encode(self, values: ArrayOrTensor, space: spaces.Space, device: th.device) -> th.Tensor:
-        tensor = th.as_tensor(values, device=device)
-        encoded = preprocess_obs(tensor, space, normalize_images=self.normalize_images)
-        assert isinstance(encoded, th.Tensor)  # only Dict spaces give a dict
-        return encoded.to(th.float32)
-
-    def predict_th(
-        self,
-        state: ArrayOrTensor,
-        action: ArrayOrTensor,
-        next_state: ArrayOrTensor,
-        done: ArrayOrTensor,
-    ) -> th.Tensor:
+    def predict_th(self, state: Array, action: Array, next_state: Array, done: Array) -> Tensor:
         """Rewards (batch,) without gradients, in evaluation mode; arguments as in `preprocess`."""
         with evaluating(self), th.no_grad():
             return self(*self.preprocess(state, action, next_state, done))
 
-    def predict(
-        self,
-        state: np.ndarray,
-        action: np.ndarray,
-        next_state: np.ndarray,
-        done: np.ndarray,
-    ) -> np.ndarray:
+    def predict(self, state: Array, action: Array, next_state: Array, done: Array) -> Array:
         """Rewards (batch,) float32 of NumPy batches; the net's output as it is."""
         return self.predict_th(state, action, next_state, done).cpu().numpy()
 
     def predict_processed(
-        self,
-        state: np.ndarray,
-        action: np.ndarray,
-        next_state: np.ndarray,
-        done: np.ndarray,
-        **kwargs: Any,
-    ) -> np.ndarray:
+        self, state: Array, action: Array, next_state: Array, done: Array, **kwargs: Any
+    ) -> Array:
         """Rewards (batch,) as a generator should be trained on them.
 
         The same as `predict` here; wrappers that normalise or add a bonus change it.
@@ -140,7 +125,7 @@ class RewardNet(nn.Module, abc.ABC):
 
     @property
     def is_processed(self) -> bool:
-        """Whether `predict_processed` is anything else than `predict`."""
+        """Whether `predict_processed` can differ from `predict`."""
         return type(self).predict_processed is not RewardNet.predict_processed
 
     @property
@@ -156,15 +141,38 @@ class RewardNet(nn.Module, abc.ABC):
         return parameter.dtype if parameter is not None else th.get_default_dtype()
 
 
+class RewardNetWithVariance(RewardNet):
+    """A reward net that also knows the variance of its rewards."""
+
+    @abc.abstractmethod
+    def predict_reward_moments(
+        self, state: Array, action: Array, next_state: Array, done: Array, **kwargs: Any
+    ) -> tuple[Array, Array]:
+        """Mean and variance (batch,) of the rewards; arguments as in `predict_processed`."""
+
+
 class RewardNetWrapper(RewardNet):
-    """A reward net around another; `AIRL.reward_test` takes wrappers off again.
+    """A reward net around another; `AIRL.reward_test` removes wrappers.
+
+    Derive from `ForwardWrapper` to change what is trained, from `PredictProcessedWrapper` to
+    change what a generator is trained on.
 
     Args:
         base: The wrapped net; its spaces become the wrapper's.
+
+    Raises:
+        InvalidValueError: The base processes rewards in `predict_processed`, which this wrapper
+            would silently drop because it has no `predict_processed` of its own.
     """
 
     def __init__(self, base: RewardNet) -> None:
         super().__init__(base.observation_space, base.action_space, base.normalize_images)
+        if base.is_processed and not self.is_processed:
+            raise InvalidValueError(
+                f"{type(self).__name__} around {type(base).__name__} would drop what the latter "
+                "does in predict_processed.",
+                f"Put {type(base).__name__} outermost: normalise the shaped net, for example.",
+            )
         self._base = base
 
     @property
@@ -177,9 +185,17 @@ class RewardNetWrapper(RewardNet):
         """As the base does."""
         return self.base.uses_action
 
-    def forward(
-        self, state: th.Tensor, action: th.Tensor, next_state: th.Tensor, done: th.Tensor
-    ) -> th.Tensor:
+    @property
+    def device(self) -> th.device:
+        """As the base's."""
+        return self.base.device
+
+    @property
+    def dtype(self) -> th.dtype:
+        """As the base's."""
+        return self.base.dtype
+
+    def forward(self, state: Tensor, action: Tensor, next_state: Tensor, done: Tensor) -> Tensor:
         """The base's rewards (batch,), unless a wrapper changes them."""
         return self.base(state, action, next_state, done)
 
@@ -189,9 +205,38 @@ class RewardNetWrapper(RewardNet):
         action: ArrayOrTensor,
         next_state: ArrayOrTensor,
         done: ArrayOrTensor,
-    ) -> tuple[th.Tensor, th.Tensor, th.Tensor, th.Tensor]:
+    ) -> Transition:
         """As the base does it."""
         return self.base.preprocess(state, action, next_state, done)
+
+
+class ForwardWrapper(RewardNetWrapper):
+    """Base of wrappers that change `forward`, such as shaping; they go inside.
+
+    Raises:
+        InvalidValueError: Around a `PredictProcessedWrapper`, see `RewardNetWrapper`.
+    """
+
+
+class PredictProcessedWrapper(RewardNetWrapper):
+    """Base of wrappers that change `predict_processed` alone, such as normalisation; outside.
+
+    `forward`, `predict` and `predict_th` are the base's.
+    """
+
+    def predict_th(self, state: Array, action: Array, next_state: Array, done: Array) -> Tensor:
+        """As the base does it."""
+        return self.base.predict_th(state, action, next_state, done)
+
+    def predict(self, state: Array, action: Array, next_state: Array, done: Array) -> Array:
+        """As the base does it."""
+        return self.base.predict(state, action, next_state, done)
+
+    @abc.abstractmethod
+    def predict_processed(
+        self, state: Array, action: Array, next_state: Array, done: Array, **kwargs: Any
+    ) -> Array:
+        """Rewards (batch,) for a generator; `kwargs` go on to the base's `predict_processed`."""
 
 
 def unwrapped(net: RewardNet) -> RewardNet:
@@ -199,17 +244,3 @@ def unwrapped(net: RewardNet) -> RewardNet:
     while isinstance(net, RewardNetWrapper):
         net = net.base
     return net
-
-
-def check_supported_space(space: spaces.Space, what: str) -> None:
-    """Refuses spaces that no reward net here can encode.
-
-    Raises:
-        InvalidTypeError: Naming the space and what to do.
-    """
-    if not isinstance(space, _MLP_SPACES):
-        raise InvalidTypeError(
-            f"the {what} {space} cannot be fed to a reward net: "
-            "Box, Discrete, MultiDiscrete and MultiBinary can.",
-            "Flatten it first, for example with gymnasium.wrappers.FlattenObservation.",
-        )

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import torch as th
 from gymnasium import spaces
-from torch import nn
+from torch import Tensor, nn
 
-from airl_cli.errors import InvalidTypeError, InvalidValueError
-from airl_cli.rewards.base import ArrayOrTensor, RewardNet, RewardNetWrapper
+from airl_cli.errors import InvalidValueError
+from airl_cli.rewards.base import Array, RewardNet, RewardNetWithVariance
 from airl_cli.rewards.layers import evaluating
-from airl_cli.rewards.mlp import BasicPotentialMLP, BasicRewardNet
+from airl_cli.rewards.nets import BasicPotentialMLP, BasicRewardNet
 from airl_cli.rewards.shaped import ShapedRewardNet
 
 
-class RewardEnsemble(RewardNet):
-    """The mean of its members; their standard deviation tells how sure it is.
+class RewardEnsemble(RewardNetWithVariance):
+    """The mean of its members; their standard deviation measures how sure it is.
+
+    Members only disagree where data are scarce if each of them is trained on its own loss, not
+    on a loss of their mean (Lakshminarayanan et al. 2017, arXiv 1612.01474): see `one_member`.
 
     Args:
         observation_space: Of every member.
@@ -39,10 +43,11 @@ class RewardEnsemble(RewardNet):
     ) -> None:
         super().__init__(observation_space, action_space)
         self.members = nn.ModuleList(members)
+        self.selected: int | None = None  # the member that `forward` is limited to
         if len(self.members) < 2:
             raise InvalidValueError(
                 f"an ensemble of {len(self.members)} has no disagreement.",
-                "Give at least two members, for example reward.n_members=3.",
+                "Give at least two members.",
             )
 
     @property
@@ -55,86 +60,84 @@ class RewardEnsemble(RewardNet):
         """Whether any member does."""
         return any(bool(member.uses_action) for member in self.members)
 
-    def forward(
-        self, state: th.Tensor, action: th.Tensor, next_state: th.Tensor, done: th.Tensor
-    ) -> th.Tensor:
-        """Mean rewards (batch,) of the members."""
+    @property
+    def is_processed(self) -> bool:
+        """Whether any member processes its rewards."""
+        return any(bool(member.is_processed) for member in self.members)
+
+    def forward(self, state: Tensor, action: Tensor, next_state: Tensor, done: Tensor) -> Tensor:
+        """Mean rewards (batch,) of the members; of one alone within `one_member`."""
+        if self.selected is not None:
+            return self.members[self.selected](state, action, next_state, done)
         return self._all(state, action, next_state, done).mean(dim=1)
 
-    def _all(self, *transition: th.Tensor) -> th.Tensor:
+    def _all(self, *transition: Tensor) -> Tensor:
         return th.stack([member(*transition) for member in self.members], dim=1)
 
-    def predict_all(
-        self,
-        state: ArrayOrTensor,
-        action: ArrayOrTensor,
-        next_state: ArrayOrTensor,
-        done: ArrayOrTensor,
-    ) -> np.ndarray:
-        """Rewards (batch, members), without gradients."""
+    def predict_all(self, state: Array, action: Array, next_state: Array, done: Array) -> Array:
+        """The members' rewards as they are (batch, members), without gradients."""
         with evaluating(self), th.no_grad():
-            rewards = self._all(*self.preprocess(state, action, next_state, done))
-        return rewards.cpu().numpy()
+            return self._all(*self.preprocess(state, action, next_state, done)).cpu().numpy()
 
-    def predict_reward_moments(
-        self,
-        state: np.ndarray,
-        action: np.ndarray,
-        next_state: np.ndarray,
-        done: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and unbiased variance (batch,) over the members."""
-        rewards = self.predict_all(state, action, next_state, done)
-        return rewards.mean(axis=1), rewards.var(axis=1, ddof=1)
-
-
-class AddSTDRewardWrapper(RewardNetWrapper):
-    """Adds `alpha` standard deviations to an ensemble's processed reward.
-
-    A positive `alpha` seeks what the members disagree about, a negative one avoids it.
-
-    Args:
-        base: A `RewardEnsemble`.
-        default_alpha: Used where `predict_processed` is not told otherwise.
-
-    Raises:
-        InvalidTypeError: The base has no variance.
-    """
-
-    base: RewardEnsemble
-
-    def __init__(self, base: RewardNet, default_alpha: float = 0.0) -> None:
-        if not isinstance(base, RewardEnsemble):
-            raise InvalidTypeError(
-                f"AddSTDRewardWrapper needs the members' variance; {type(base).__name__} has none.",
-                "Wrap a RewardEnsemble.",
-            )
-        super().__init__(base)
-        self.default_alpha = default_alpha
-
-    def predict_processed(
-        self,
-        state: np.ndarray,
-        action: np.ndarray,
-        next_state: np.ndarray,
-        done: np.ndarray,
-        alpha: float | None = None,
-        **kwargs: Any,
-    ) -> np.ndarray:
-        """`mean + alpha * std` (batch,).
+    def predict_processed_all(
+        self, state: Array, action: Array, next_state: Array, done: Array, **kwargs: Any
+    ) -> Array:
+        """The members' `predict_processed` (batch, members).
 
         Args:
             state: Observations (batch, *observation shape).
             action: Actions (batch, *action shape).
             next_state: The observations after the actions.
             done: Whether `next_state` is terminal (batch,).
-            alpha: Weight of the standard deviation; None: `default_alpha`.
-            **kwargs: Ignored.
+            **kwargs: For the members, such as `update_stats`.
         """
-        del kwargs
-        ensemble: RewardEnsemble = self._base  # type: ignore[assignment]
-        mean, variance = ensemble.predict_reward_moments(state, action, next_state, done)
-        return mean + (self.default_alpha if alpha is None else alpha) * np.sqrt(variance)
+        if not self.is_processed:
+            return self.predict_all(state, action, next_state, done)
+        rewards = [
+            member.predict_processed(state, action, next_state, done, **kwargs)
+            for member in self.members
+            if isinstance(member, RewardNet)
+        ]
+        return np.stack(rewards, axis=1)
+
+    def predict_reward_moments(
+        self, state: Array, action: Array, next_state: Array, done: Array, **kwargs: Any
+    ) -> tuple[Array, Array]:
+        """Mean and unbiased variance (batch,) of `predict_processed_all` over the members."""
+        rewards = self.predict_processed_all(state, action, next_state, done, **kwargs)
+        return rewards.mean(axis=1), rewards.var(axis=1, ddof=1)
+
+    def predict_processed(
+        self, state: Array, action: Array, next_state: Array, done: Array, **kwargs: Any
+    ) -> Array:
+        """Mean (batch,) of the members' `predict_processed`."""
+        return self.predict_processed_all(state, action, next_state, done, **kwargs).mean(axis=1)
+
+
+def count_members(net: nn.Module) -> int:
+    """Members of the largest ensemble inside `net`; 1 where there is none."""
+    return max([1, *(ensemble.num_members for ensemble in _ensembles(net))])
+
+
+@contextlib.contextmanager
+def one_member(net: nn.Module, index: int) -> Iterator[None]:
+    """Limits every ensemble inside `net` to its member `index` (modulo their number).
+
+    So that each member gets a loss of its own: whatever is computed from `net` within this
+    context, shaping included, is computed from that member. Without an ensemble nothing changes.
+    """
+    ensembles = _ensembles(net)
+    for ensemble in ensembles:
+        ensemble.selected = index % ensemble.num_members
+    try:
+        yield
+    finally:
+        for ensemble in ensembles:
+            ensemble.selected = None
+
+
+def _ensembles(net: nn.Module) -> list[RewardEnsemble]:
+    return [part for part in net.modules() if isinstance(part, RewardEnsemble)]
 
 
 class ShapedRewardEnsemble(ShapedRewardNet):
@@ -149,10 +152,10 @@ class ShapedRewardEnsemble(ShapedRewardNet):
         reward_hid_sizes: Hidden widths of each base net.
         potential_hid_sizes: Hidden widths of the potential.
         discount_factor: The generator's discount.
-        use_state: Feed s to the base nets.
-        use_action: Feed a.
-        use_next_state: Feed s'.
-        use_done: Feed the terminal flag.
+        use_state: Use s in the base nets.
+        use_action: Use a.
+        use_next_state: Use s'.
+        use_done: Use the terminal flag.
         **kwargs: For `build_mlp`, of all nets.
     """
 

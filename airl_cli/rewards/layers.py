@@ -6,6 +6,7 @@ import abc
 import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import torch as th
 from torch import nn
@@ -13,22 +14,28 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import _SpectralNorm
 from torch.nn.utils.parametrizations import spectral_norm as spectral_normalized
 
-from airl_cli.errors import InvalidTypeError
+from airl_cli.errors import InvalidTypeError, InvalidValueError
 
 
 class BaseNorm(nn.Module, abc.ABC):
-    """Normalises features by statistics of what it has seen, never by those of the batch alone.
+    """Normalises features by running statistics, never by those of the batch alone.
 
     In training mode every forward pass first takes the batch into the statistics; in evaluation
-    mode, or inside `frozen_statistics`, they stand still.
+    mode, or inside `frozen_statistics`, they are constant.
 
     Args:
         num_features: Length of the last axis of the input.
         eps: Added to the variance, so that a constant feature does not divide by zero.
+
+    Attributes:
+        running_mean: Mean of each feature (num_features,).
+        running_var: Variance of each feature (num_features,).
+        count: Samples seen so far (scalar).
     """
 
     running_mean: th.Tensor
     running_var: th.Tensor
+    count: th.Tensor
 
     def __init__(self, num_features: int, eps: float = 1e-5) -> None:
         super().__init__()
@@ -49,6 +56,12 @@ class BaseNorm(nn.Module, abc.ABC):
     def update_stats(self, batch: th.Tensor) -> None:
         """Takes a batch (batch, num_features) into the statistics."""
 
+    def reset_running_stats(self) -> None:
+        """Forgets everything seen; the layer is then the identity, up to `eps`."""
+        self.running_mean.zero_()
+        self.running_var.fill_(1.0)
+        self.count.zero_()
+
     def _moments(self, batch: th.Tensor) -> tuple[th.Tensor, th.Tensor, int]:
         batch = batch.reshape(-1, self.num_features)
         n = batch.shape[0]
@@ -66,8 +79,6 @@ class BaseNorm(nn.Module, abc.ABC):
 
 class RunningNorm(BaseNorm):
     """Mean and variance of everything seen so far (Chan et al. 1979, parallel update)."""
-
-    count: th.Tensor
 
     def __init__(self, num_features: int, eps: float = 1e-5) -> None:
         super().__init__(num_features, eps)
@@ -90,6 +101,11 @@ class EMANorm(BaseNorm):
         num_features: Length of the last axis of the input.
         decay: Weight of the past in each update, in (0, 1).
         eps: Added to the variance.
+
+    Attributes:
+        count: Samples seen since the layer was built or reset; not saved, because nothing is
+            computed from it.
+        num_batches: Batches seen so far (scalar).
     """
 
     num_batches: th.Tensor
@@ -100,17 +116,36 @@ class EMANorm(BaseNorm):
         super().__init__(num_features, eps)
         self.decay = decay
         self.register_buffer("num_batches", th.zeros((), dtype=th.int64))
+        self.register_buffer("count", th.zeros((), dtype=th.int64), persistent=False)
+        self.register_load_state_dict_pre_hook(_drop_derived_statistics)
 
     def update_stats(self, batch: th.Tensor) -> None:
         """Moves the statistics towards the batch's moments (Finch 2009, section 9)."""
-        mean, var, _ = self._moments(batch)
+        mean, var, n = self._moments(batch)
+        self.count += n
         self.num_batches += 1
         weight = (1 - self.decay) / (1 - self.decay ** int(self.num_batches))
         self._merge(mean, var, weight)
 
+    def reset_running_stats(self) -> None:
+        """As `BaseNorm.reset_running_stats`; the next batch counts as the first one."""
+        super().reset_running_stats()
+        self.num_batches.zero_()
+
+
+def _drop_derived_statistics(
+    module: nn.Module, state_dict: dict[str, th.Tensor], prefix: str, *unused: Any
+) -> None:
+    """Weights of imitation also hold the count, and what follows from `num_batches`."""
+    assert isinstance(module, EMANorm)
+    count = state_dict.pop(f"{prefix}count", None)
+    if count is not None:
+        module.count.copy_(count)
+    state_dict.pop(f"{prefix}inv_learning_rate", None)
+
 
 def norm_layers(module: nn.Module) -> list[BaseNorm]:
-    """All normalisation layers inside `module`."""
+    """All `BaseNorm` layers inside `module`."""
     return [layer for layer in module.modules() if isinstance(layer, BaseNorm)]
 
 
@@ -140,16 +175,16 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 def spectral_norms(module: nn.Module) -> list[nn.Module]:
-    """What divides weights inside `module` by their largest singular value."""
+    """The parametrisations that divide weights inside `module` by their largest singular value."""
     return [part for part in module.modules() if isinstance(part, _SpectralNorm)]
 
 
 def iterate_spectral_norms(module: nn.Module) -> None:
-    """Takes the estimates of largest singular values one step further (power iteration)."""
+    """Improves the estimates of largest singular values by one step of power iteration."""
     for layer in module.modules():
         if parametrize.is_parametrized(layer, "weight"):
             with th.no_grad():
-                _ = layer.weight  # computed anew whenever it is looked at
+                _ = layer.weight  # computed, with a step of power iteration, on access
 
 
 @contextlib.contextmanager
@@ -179,7 +214,7 @@ def build_mlp(
     hid_sizes: Iterable[int],
     out_size: int = 1,
     name: str | None = None,
-    activation: type[nn.Module] = nn.ReLU,
+    activation: type[nn.Module] | None = nn.ReLU,
     dropout_prob: float = 0.0,
     squeeze_output: bool = False,
     flatten_input: bool = False,
@@ -193,12 +228,12 @@ def build_mlp(
         hid_sizes: Widths of the hidden layers; empty gives a linear map.
         out_size: Length of an output vector.
         name: Prefix of the layers' names.
-        activation: Class of the activation after each hidden layer.
+        activation: Class of the activation after each hidden layer; None: no activation.
         dropout_prob: Probability of dropping a hidden unit in training; 0 adds no layer.
         squeeze_output: Return (batch,) instead of (batch, 1); needs `out_size` 1.
         flatten_input: Flatten everything behind the batch axis first.
-        normalize_input_layer: Class of a layer in front that is built with `in_size`, for
-            example `RunningNorm`.
+        normalize_input_layer: Class of a first layer that is built with `in_size`, for example
+            `RunningNorm`; None: no such layer.
         spectral_norm: Divide the weights of every layer by their largest singular value, so that
             none of them is steeper than 1 (Miyato et al. 2018, section 2.1).
 
@@ -206,7 +241,8 @@ def build_mlp(
         A module from (batch, in_size) to (batch, out_size), or (batch,) when squeezed.
 
     Raises:
-        ValueError: `squeeze_output` with an `out_size` other than 1.
+        InvalidValueError: `squeeze_output` with an `out_size` other than 1, or a
+            `normalize_input_layer` that cannot be built with `in_size`.
     """
     _check_squeeze(squeeze_output, out_size)
     prefix = f"{name}_" if name else ""
@@ -214,12 +250,13 @@ def build_mlp(
     if flatten_input:
         layers[f"{prefix}flatten"] = nn.Flatten()
     if normalize_input_layer is not None:
-        layers[f"{prefix}normalize_input"] = normalize_input_layer(in_size)
+        layers[f"{prefix}normalize_input"] = _input_layer(normalize_input_layer, in_size)
     limited = _limited(spectral_norm)
     width = in_size
     for i, size in enumerate(hid_sizes):
         layers[f"{prefix}dense{i}"] = limited(nn.Linear(width, size))
-        layers[f"{prefix}act{i}"] = activation()
+        if activation is not None:
+            layers[f"{prefix}act{i}"] = activation()
         if dropout_prob > 0:
             layers[f"{prefix}dropout{i}"] = nn.Dropout(dropout_prob)
         width = size
@@ -234,7 +271,7 @@ def build_cnn(
     hid_channels: Iterable[int],
     out_size: int = 1,
     name: str | None = None,
-    activation: type[nn.Module] = nn.ReLU,
+    activation: type[nn.Module] | None = nn.ReLU,
     kernel_size: int = 3,
     stride: int = 1,
     padding: int | str = "same",
@@ -242,18 +279,18 @@ def build_cnn(
     squeeze_output: bool = False,
     spectral_norm: bool = False,
 ) -> nn.Sequential:
-    """Convolutions, an average over the picture, and a linear layer.
+    """Convolutions, the mean over all pixels, and a linear layer.
 
     Args:
-        in_channels: Channels of the input picture.
+        in_channels: Channels of the input image.
         hid_channels: Channels of the hidden convolutions.
         out_size: Length of an output vector.
         name: Prefix of the layers' names.
-        activation: Class of the activation after each convolution.
+        activation: Class of the activation after each convolution; None: no activation.
         kernel_size: Side of the convolution kernels in pixels.
         stride: Step of the convolutions in pixels.
-        padding: As in `torch.nn.Conv2d`; becomes 0 where "same" meets a stride above 1, which
-            torch does not offer together.
+        padding: As in `torch.nn.Conv2d`; "same" becomes 0 with a stride above 1, a combination
+            that torch does not offer.
         dropout_prob: Probability of dropping a unit in training; 0 adds no layer.
         squeeze_output: Return (batch,) instead of (batch, 1); needs `out_size` 1.
         spectral_norm: As in `build_mlp`; of a convolution it is the kernel as a matrix with one
@@ -263,7 +300,7 @@ def build_cnn(
         A module from (batch, in_channels, height, width) to (batch, out_size), or (batch,).
 
     Raises:
-        ValueError: `squeeze_output` with an `out_size` other than 1.
+        InvalidValueError: `squeeze_output` with an `out_size` other than 1.
     """
     _check_squeeze(squeeze_output, out_size)
     prefix = f"{name}_" if name else ""
@@ -275,7 +312,8 @@ def build_cnn(
     for i, hidden in enumerate(hid_channels):
         convolution = nn.Conv2d(channels, hidden, kernel_size, stride, padding)
         layers[f"{prefix}conv{i}"] = limited(convolution)
-        layers[f"{prefix}act{i}"] = activation()
+        if activation is not None:
+            layers[f"{prefix}act{i}"] = activation()
         if dropout_prob > 0:
             layers[f"{prefix}dropout{i}"] = nn.Dropout(dropout_prob)
         channels = hidden
@@ -287,19 +325,30 @@ def build_cnn(
     return nn.Sequential(layers)
 
 
+def _input_layer(layer: type[nn.Module], in_size: int) -> nn.Module:
+    try:
+        return layer(in_size)
+    except TypeError as error:
+        raise InvalidValueError(
+            f"normalize_input_layer={layer!r} cannot be built with a number of features alone: "
+            f"{error}.",
+            "Give a class such as RunningNorm or EMANorm, or a function of one number.",
+        ) from error
+
+
 def _limited(spectral_norm: bool) -> Callable[[nn.Module], nn.Module]:
     if not isinstance(spectral_norm, bool):
         raise InvalidTypeError(
             f"spectral_norm={spectral_norm!r} is neither true nor false.",
-            "Set reward.spectral_norm to true or false.",
+            "Set spectral_norm to true or false.",
         )
-    return spectral_normalized if spectral_norm else _as_it_is
+    return spectral_normalized if spectral_norm else _unchanged
 
 
-def _as_it_is(layer: nn.Module) -> nn.Module:
+def _unchanged(layer: nn.Module) -> nn.Module:
     return layer
 
 
 def _check_squeeze(squeeze_output: bool, out_size: int) -> None:
     if squeeze_output and out_size != 1:
-        raise ValueError(f"squeeze_output needs out_size=1, not out_size={out_size}")
+        raise InvalidValueError(f"squeeze_output needs out_size=1, not out_size={out_size}.")

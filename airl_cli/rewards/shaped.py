@@ -1,4 +1,4 @@
-"""`f(s, a, s') = g(s, a) + gamma h(s') - h(s)`: the reward net that AIRL takes apart again.
+"""`f(s, a, s') = g(s, a) + gamma h(s') - h(s)`: a reward with potential shaping.
 
 Fu, Luo & Levine 2018, equation 4; the shaping term leaves the optimal policy as it is (Ng, Harada
 & Russell 1999).
@@ -11,34 +11,40 @@ from typing import Any
 
 import torch as th
 from gymnasium import spaces
+from torch import Tensor
 
-from airl_cli.rewards.base import RewardNet, RewardNetWrapper
-from airl_cli.rewards.cnn import BasicPotentialCNN, CnnRewardNet
-from airl_cli.rewards.mlp import BasicPotentialMLP, BasicRewardNet
+from airl_cli.rewards.base import ForwardWrapper, RewardNet
+from airl_cli.rewards.nets import (
+    BasicPotentialCNN,
+    BasicPotentialMLP,
+    BasicRewardNet,
+    CnnRewardNet,
+)
 
 
-class ShapedRewardNet(RewardNetWrapper):
+class ShapedRewardNet(ForwardWrapper):
     """A base reward plus potential shaping.
 
     Args:
-        base: The reward g that survives training (`AIRL.reward_test`).
+        base: The reward g that is kept after training (`AIRL.reward_test`).
         potential: From preprocessed observations (batch, ...) to potentials (batch,).
-        discount_factor: The generator's discount, or the shaping is none.
+        discount_factor: The generator's discount; with another one, shaping changes the task.
+
+    Raises:
+        InvalidValueError: The base processes rewards (`NormalizedRewardNet`): wrap the shaped net.
     """
 
     def __init__(
         self,
         base: RewardNet,
-        potential: Callable[[th.Tensor], th.Tensor],
+        potential: Callable[[Tensor], Tensor],
         discount_factor: float,
     ) -> None:
         super().__init__(base)
         self.potential = potential  # a Module registers itself
         self.discount_factor = discount_factor
 
-    def forward(
-        self, state: th.Tensor, action: th.Tensor, next_state: th.Tensor, done: th.Tensor
-    ) -> th.Tensor:
+    def forward(self, state: Tensor, action: Tensor, next_state: Tensor, done: Tensor) -> Tensor:
         """Rewards (batch,); a terminal state has potential zero."""
         base = self.base(state, action, next_state, done)
         before, after = self.potential(th.cat([state, next_state])).flatten().chunk(2)
@@ -53,10 +59,10 @@ class BasicShapedRewardNet(ShapedRewardNet):
         action_space: Of the environment.
         reward_hid_sizes: Hidden widths of the base reward.
         potential_hid_sizes: Hidden widths of the potential.
-        use_state: Feed s to the base reward.
-        use_action: Feed a; off gives the state-only reward that transfers.
-        use_next_state: Feed s'.
-        use_done: Feed the terminal flag.
+        use_state: Use s in the base reward.
+        use_action: Use a; off gives the state-only reward that transfers.
+        use_next_state: Use s'.
+        use_done: Use the terminal flag.
         discount_factor: The generator's discount.
         **kwargs: For `build_mlp`, of both nets.
     """
@@ -98,7 +104,7 @@ class CnnShapedRewardNet(ShapedRewardNet):
         reward_hid_channels: Hidden channels of the base reward.
         potential_hid_channels: Hidden channels of the potential.
         discount_factor: The generator's discount.
-        hwc_format: Pictures are (height, width, channels).
+        hwc_format: Images are (height, width, channels).
         spectral_norm: Of both nets, see `build_cnn`.
         **kwargs: For `CnnRewardNet`.
     """

@@ -170,3 +170,44 @@ def test_squeezing_several_outputs_is_refused(build) -> None:
 def test_cnn_accepts_any_stride(stride: int) -> None:
     cnn = build_cnn(3, [4, 5], stride=stride, squeeze_output=True, dropout_prob=0.1)
     assert cnn(th.zeros(2, 3, 16, 16)).shape == (2,)
+
+
+@pytest.mark.parametrize("norm_class", [RunningNorm, EMANorm])
+def test_norms_count_samples_and_forget_them_on_reset(norm_class: type) -> None:
+    norm, batch = norm_class(2), 5 + 3 * th.randn(7, 2)
+    norm(batch)
+    norm(batch)
+    assert int(norm.count) == 14
+    norm.reset_running_stats()
+    assert int(norm.count) == 0
+    th.testing.assert_close(norm.eval()(batch), batch, rtol=1e-4, atol=1e-4)
+    norm.train()(batch)
+    th.testing.assert_close(norm.running_mean, batch.mean(0))
+
+
+def test_ema_norm_takes_the_statistics_that_imitation_saved() -> None:
+    norm = EMANorm(2, decay=0.9)
+    theirs = {
+        "running_mean": th.tensor([1.0, 2.0]),
+        "running_var": th.tensor([4.0, 9.0]),
+        "count": th.tensor(30, dtype=th.int32),
+        "inv_learning_rate": th.tensor(2.71),
+        "num_batches": th.tensor(3, dtype=th.int32),
+    }
+    norm.load_state_dict(theirs)
+    assert (int(norm.count), int(norm.num_batches)) == (30, 3)
+    norm.eval()
+    th.testing.assert_close(norm(th.tensor([[3.0, 5.0]])), th.ones(1, 2), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("build, shape", [(build_mlp, (3,)), (build_cnn, (3, 6, 6))])
+def test_without_activation_a_net_is_affine(build, shape: tuple[int, ...]) -> None:
+    net = build(3, (8, 8), activation=None)
+    a, b = th.randn(2, 5, *shape)
+    zero = net(th.zeros_like(a))
+    th.testing.assert_close(net(a) + net(b) - zero, net(a + b), rtol=1e-4, atol=1e-4)
+
+
+def test_an_input_layer_that_cannot_be_built_with_a_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="normalize_input_layer"):
+        build_mlp(3, (8,), normalize_input_layer=th.nn.Module)

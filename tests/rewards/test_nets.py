@@ -5,7 +5,6 @@ from gymnasium import spaces
 
 from airl_cli.errors import InvalidTypeError, InvalidValueError
 from airl_cli.rewards import (
-    AddSTDRewardWrapper,
     BasicPotentialCNN,
     BasicPotentialMLP,
     BasicRewardNet,
@@ -150,55 +149,8 @@ def test_prediction_leaves_mode_gradients_and_statistics_alone() -> None:
     assert all(parameter.grad is None for parameter in net.parameters())
 
 
-def test_normalised_output_has_mean_zero_and_unit_variance_in_the_long_run() -> None:
-    net = NormalizedRewardNet(BasicRewardNet(BOX, BOX), RunningNorm)
-    transition = batch_of(BOX, BOX, n=200)
-    for _ in range(3):
-        rewards = net.predict_processed(*transition)
-    assert rewards.mean() == pytest.approx(0.0, abs=1e-3)
-    assert rewards.std() == pytest.approx(1.0, abs=1e-2)
-    np.testing.assert_allclose(net.predict(*transition), net.base.predict(*transition))
-
-
-def test_normalised_output_can_be_asked_for_without_counting() -> None:
-    net = NormalizedRewardNet(BasicRewardNet(BOX, BOX), RunningNorm)
-    net.predict_processed(*batch_of(BOX, BOX), update_stats=False)
-    assert net.normalize_output_layer.count == 0
-
-
-def test_ensemble_is_the_mean_of_members_and_knows_their_spread() -> None:
-    members = [BasicRewardNet(BOX, BOX) for _ in range(3)]
-    ensemble = RewardEnsemble(BOX, BOX, members)
-    transition = batch_of(BOX, BOX)
-    each = np.stack([member.predict(*transition) for member in members])
-    mean, variance = ensemble.predict_reward_moments(*transition)
-    assert ensemble.num_members == 3
-    np.testing.assert_allclose(ensemble.predict(*transition), each.mean(0), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(mean, each.mean(0), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(variance, each.var(0, ddof=1), rtol=1e-4)
-
-
-def test_ensemble_bonus_is_alpha_standard_deviations() -> None:
-    ensemble = RewardEnsemble(BOX, BOX, [BasicRewardNet(BOX, BOX) for _ in range(3)])
-    wrapped = AddSTDRewardWrapper(ensemble, default_alpha=-1.0)
-    transition = batch_of(BOX, BOX)
-    mean, variance = ensemble.predict_reward_moments(*transition)
-    np.testing.assert_allclose(wrapped.predict_processed(*transition), mean - np.sqrt(variance))
-    np.testing.assert_allclose(
-        wrapped.predict_processed(*transition, alpha=2.0), mean + 2 * np.sqrt(variance)
-    )
-    np.testing.assert_allclose(wrapped.predict(*transition), mean, rtol=1e-5, atol=1e-6)
-
-
-def test_an_ensemble_of_one_and_a_bonus_without_ensemble_are_refused() -> None:
-    with pytest.raises(InvalidValueError, match="at least two"):
-        RewardEnsemble(BOX, BOX, [BasicRewardNet(BOX, BOX)])
-    with pytest.raises(InvalidTypeError, match="RewardEnsemble"):
-        AddSTDRewardWrapper(BasicRewardNet(BOX, BOX))
-
-
 @pytest.mark.parametrize("hwc", [True, False])
-def test_cnn_reward_takes_pictures_in_either_layout(hwc: bool) -> None:
+def test_cnn_reward_takes_images_in_either_layout(hwc: bool) -> None:
     space = IMAGE if hwc else spaces.Box(0, 255, (3, 8, 8), np.uint8)
     net = CnnShapedRewardNet(space, spaces.Discrete(2), hwc_format=hwc)
     assert net.predict(*batch_of(space, spaces.Discrete(2))).shape == (6,)
@@ -216,13 +168,13 @@ def test_cnn_reward_depends_on_the_discrete_action_and_the_terminal_flag() -> No
 
 
 def test_cnn_nets_refuse_vectors_and_continuous_actions() -> None:
-    with pytest.raises(InvalidTypeError, match="image observations"):
+    with pytest.raises(InvalidValueError, match="image observations"):
         CnnRewardNet(BOX, spaces.Discrete(2))
-    with pytest.raises(InvalidTypeError, match="image observations"):
+    with pytest.raises(InvalidValueError, match="image observations"):
         BasicPotentialCNN(BOX, (4,))
-    with pytest.raises(InvalidTypeError, match="use_action=false"):
+    with pytest.raises(InvalidValueError, match="use_action=false"):
         CnnRewardNet(IMAGE, BOX)
-    with pytest.raises(InvalidValueError, match="no picture"):
+    with pytest.raises(InvalidValueError, match="no image"):
         CnnRewardNet(IMAGE, spaces.Discrete(2), use_state=False)
 
 
@@ -234,3 +186,54 @@ def test_a_net_without_parameters_lives_on_the_cpu() -> None:
     net = Zero(BOX, BOX)
     assert net.device == th.device("cpu") and net.dtype == th.float32
     assert BasicRewardNet(BOX, BOX).dtype == th.float32
+
+
+def test_discrete_spaces_are_counted_from_their_start() -> None:
+    net = BasicRewardNet(spaces.MultiDiscrete([2, 3], start=[1, -1]), spaces.Discrete(2, start=5))
+    state, action, _, _ = net.preprocess(
+        np.array([[1, -1], [2, 1]]), np.array([5, 6]), np.array([[1, 0], [2, 0]]), np.zeros(2)
+    )
+    assert state.tolist() == [[1, 0, 1, 0, 0], [0, 1, 0, 0, 1]]
+    assert action.tolist() == [[1, 0], [0, 1]]
+
+
+@pytest.mark.parametrize("use_done", [True, False])
+def test_terminal_flags_as_a_column_are_flags(use_done: bool) -> None:
+    net = BasicShapedRewardNet(BOX, BOX, use_done=use_done)
+    obs, acts, next_obs, done = batch_of(BOX, BOX)
+    rewards = net.predict(obs, acts, next_obs, done)
+    column = net.predict(obs, acts, next_obs, done[:, None])
+    np.testing.assert_array_equal(column, rewards)
+    with pytest.raises(InvalidValueError, match=r"dones of shape \(3, 2\)"):
+        net.predict(obs, acts, next_obs, done.reshape(3, 2))
+
+
+def test_outputs_of_a_cnn_are_ordered_by_terminal_flag_and_action() -> None:
+    net = CnnRewardNet(IMAGE, spaces.Discrete(3), use_done=True)
+    state = {name: th.zeros_like(tensor) for name, tensor in net.state_dict().items()}
+    net.load_state_dict({**state, "cnn.dense_final.bias": th.arange(6.0)})
+    images = np.zeros((6, 8, 8, 3), np.uint8)
+    actions, dones = np.tile(np.arange(3), 2), np.repeat([False, True], 3)
+    assert net.predict(images, actions, images, dones).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: BasicShapedRewardNet(BOX, spaces.Discrete(2), normalize_input_layer=RunningNorm),
+        lambda: CnnShapedRewardNet(IMAGE, spaces.Discrete(2)),
+    ],
+    ids=["mlp", "cnn"],
+)
+def test_weights_with_the_names_and_types_of_imitation_load(make) -> None:
+    old, new = make(), make()
+    transition = batch_of(old.observation_space, old.action_space)
+    old.train()(*old.preprocess(*transition))  # fills running statistics
+    theirs = {
+        name.replace("potential.mlp.", "potential._potential_net.").replace(
+            "potential.cnn.", "potential._potential_net."
+        ): tensor.int() if name.endswith(".count") else tensor
+        for name, tensor in old.state_dict().items()
+    }
+    new.load_state_dict(theirs)
+    np.testing.assert_allclose(new.predict(*transition), old.predict(*transition), atol=1e-6)

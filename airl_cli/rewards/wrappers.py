@@ -1,0 +1,101 @@
+"""Wrappers that process the rewards a generator is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch as th
+
+from airl_cli.errors import InvalidTypeError
+from airl_cli.rewards.base import Array, PredictProcessedWrapper, RewardNet, RewardNetWithVariance
+from airl_cli.rewards.layers import BaseNorm, evaluating
+
+
+class NormalizedRewardNet(PredictProcessedWrapper):
+    """Normalises `predict_processed` to mean 0 and variance 1 by running statistics.
+
+    `forward`, on which the discriminator is trained, stays the base's.
+
+    Args:
+        base: The net to wrap.
+        normalize_output_layer: Class of the layer, built with 1 feature: `RunningNorm`, `EMANorm`.
+    """
+
+    def __init__(self, base: RewardNet, normalize_output_layer: Callable[[int], BaseNorm]) -> None:
+        super().__init__(base)
+        self.normalize_output_layer = normalize_output_layer(1)
+
+    def predict_processed(
+        self,
+        state: Array,
+        action: Array,
+        next_state: Array,
+        done: Array,
+        update_stats: bool = True,
+        **kwargs: Any,
+    ) -> Array:
+        """Normalised rewards (batch,); the batch counts for the statistics of later calls.
+
+        Args:
+            state: Observations (batch, *observation shape).
+            action: Actions (batch, *action shape).
+            next_state: The observations after the actions.
+            done: Whether `next_state` is terminal (batch,).
+            update_stats: Take this batch into the statistics, after it was normalised.
+            **kwargs: For the base.
+        """
+        raw = self.base.predict_processed(state, action, next_state, done, **kwargs)
+        rewards = th.as_tensor(raw, dtype=th.float32, device=self.device)
+        with th.no_grad(), evaluating(self.normalize_output_layer):
+            normalized = self.normalize_output_layer(rewards)
+            if update_stats:
+                self.normalize_output_layer.update_stats(rewards)
+        return normalized.cpu().numpy()
+
+
+class AddSTDRewardWrapper(PredictProcessedWrapper):
+    """Adds `alpha` standard deviations to an ensemble's processed reward.
+
+    A positive `alpha` seeks what the members disagree about, a negative one avoids it.
+
+    Args:
+        base: A net with `predict_reward_moments`, such as a `RewardEnsemble`.
+        default_alpha: Used where `predict_processed` gets no `alpha`.
+
+    Raises:
+        InvalidTypeError: The base has no variance.
+    """
+
+    def __init__(self, base: RewardNet, default_alpha: float = 0.0) -> None:
+        if not isinstance(base, RewardNetWithVariance):
+            raise InvalidTypeError(
+                f"AddSTDRewardWrapper needs the reward's variance; {type(base).__name__} has none.",
+                "Wrap a RewardEnsemble.",
+            )
+        super().__init__(base)
+        self.default_alpha = default_alpha
+
+    def predict_processed(
+        self,
+        state: Array,
+        action: Array,
+        next_state: Array,
+        done: Array,
+        alpha: float | None = None,
+        **kwargs: Any,
+    ) -> Array:
+        """`mean + alpha * std` (batch,).
+
+        Args:
+            state: Observations (batch, *observation shape).
+            action: Actions (batch, *action shape).
+            next_state: The observations after the actions.
+            done: Whether `next_state` is terminal (batch,).
+            alpha: Weight of the standard deviation; None: `default_alpha`.
+            **kwargs: For the base's `predict_reward_moments`.
+        """
+        assert isinstance(self.base, RewardNetWithVariance)
+        mean, variance = self.base.predict_reward_moments(state, action, next_state, done, **kwargs)
+        return mean + (self.default_alpha if alpha is None else alpha) * np.sqrt(variance)
