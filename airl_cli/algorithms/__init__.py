@@ -3,6 +3,6 @@
 from airl_cli.algorithms.adversarial import AdversarialTrainer
 from airl_cli.algorithms.airl import AIRL
 from airl_cli.algorithms.gail import GAIL
-from airl_cli.algorithms.reoptimize import RewardTrainer
+from airl_cli.algorithms.reward_trainer import RewardTrainer
 
 __all__ = ["AIRL", "GAIL", "AdversarialTrainer", "RewardTrainer"]

@@ -11,6 +11,7 @@ import numpy as np
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
@@ -21,9 +22,8 @@ from airl_cli.algorithms.checks import (
     check_spaces,
     check_updates,
 )
-from airl_cli.algorithms.discriminator import Discriminator
+from airl_cli.algorithms.discriminator import Discriminator, DiscriminatorSummaries
 from airl_cli.algorithms.health import require_finite
-from airl_cli.algorithms.recording import Rollout
 from airl_cli.algorithms.regularization import GradientPenalties
 from airl_cli.algorithms.rounds import RoundTrainer
 from airl_cli.algorithms.samples import (
@@ -44,7 +44,6 @@ from airl_cli.algorithms.state import (
     optimizer_state,
     rng_state,
 )
-from airl_cli.algorithms.summaries import DiscriminatorSummaries
 from airl_cli.errors import InvalidValueError
 from airl_cli.rewards.base import RewardNet, unwrapped
 
@@ -152,6 +151,7 @@ class AdversarialTrainer(RoundTrainer):
         self.demo_batch_size = demo_batch_size
         self.demo_minibatch_size = check_minibatch_size(demo_batch_size, demo_minibatch_size)
         check_spaces(venv, reward_net)
+        check_updates(n_disc_updates_per_round, n_disc_updates_before_pricing, gen_algo)
         self.n_disc_updates_per_round = n_disc_updates_per_round
         self.n_disc_updates_before_pricing = n_disc_updates_before_pricing
         self.rng = rng or np.random.default_rng(int(th.randint(2**31, ())))
@@ -166,7 +166,6 @@ class AdversarialTrainer(RoundTrainer):
             allow_variable_horizon=allow_variable_horizon,
             normalize_gen_reward=normalize_gen_reward,
         )
-        check_updates(n_disc_updates_per_round, self.generator.is_on_policy)
         self.set_demonstrations(demonstrations)
         self.discriminator = Discriminator(
             self.reward_net,
@@ -197,7 +196,53 @@ class AdversarialTrainer(RoundTrainer):
             else None
         )
 
-    # -- what the algorithms differ in ---------------------------------------------------------
+    # -- a round, in the order of algorithm 1 (Fu, Luo & Levine 2018) --------------------------
+
+    def after_rollout(self) -> None:
+        """The generator has collected a rollout (line 3); SB3 then updates the policy (line 6)."""
+        rollout, batch = self.collect()
+        self.gen_replay_buffer.store(batch)
+        for _ in range(self.n_disc_updates_before_pricing):  # line 4
+            self.train_disc()
+        self.relabel(rollout, batch)  # line 5
+
+    def end_round(self) -> Mapping[str, float]:
+        """Further discriminator updates, when the policy is updated."""
+        for _ in range(self.n_disc_updates_per_round):
+            self.train_disc()
+        # The next loss would show it only after these weights were copied as good ones.
+        require_finite("discriminator weight", self.reward_net)
+        return self._disc_stats
+
+    def train_disc(
+        self,
+        *,
+        expert_samples: TransitionMapping | None = None,
+        gen_samples: TransitionMapping | None = None,
+    ) -> Mapping[str, float]:
+        """One update of the discriminator.
+
+        Args:
+            expert_samples: `demo_batch_size` transitions as a mapping of arrays or tensors; None
+                draws from the demonstrations.
+            gen_samples: As many of the generator's; None draws from those that are kept.
+
+        Returns:
+            Loss, accuracies, entropy and sample numbers, see `discriminator_stats`.
+
+        Raises:
+            InvalidValueError: A wrong number of samples.
+            RuntimeError: No generator samples yet.
+            NonFiniteError: The loss is NaN or infinite; no step was taken.
+        """
+        expert = self._disc_samples(expert_samples, self._demonstrations, "expert_samples")
+        generated = self._disc_samples(gen_samples, self.gen_replay_buffer, "gen_samples")
+        self._disc_stats = self.discriminator.update(expert, generated, self.remaining)
+        self.n_disc_updates += 1
+        self._record(self._disc_stats, expert)
+        return self._disc_stats
+
+    # -- where the algorithms differ ---------------------------------------------------------
 
     @abc.abstractmethod
     def logits_expert_is_high(
@@ -245,12 +290,12 @@ class AdversarialTrainer(RoundTrainer):
 
         Args:
             batch: Transitions (n).
-            env_rewards: Of no concern here.
+            env_rewards: Unused.
         """
         del env_rewards
         return self.reward_train.predict(*batch.arrays())
 
-    def _training_reward(
+    def replay_reward(
         self,
         batch: TransitionBatch,
         env_rewards: np.ndarray,
@@ -258,7 +303,7 @@ class AdversarialTrainer(RoundTrainer):
     ) -> np.ndarray:
         """`reward_train` as its wrappers process it for training (n,)."""
         if not self.reward_train.is_processed:
-            return super()._training_reward(batch, env_rewards, learned)
+            return super().replay_reward(batch, env_rewards, learned)
         return self.reward_train.predict_processed(*batch.arrays())
 
     # -- the discriminator ---------------------------------------------------------------------
@@ -276,35 +321,6 @@ class AdversarialTrainer(RoundTrainer):
         if isinstance(sampler, ArraySampler):
             check_shapes(sampler.transitions, self.venv)
         self._demonstrations = sampler
-
-    def train_disc(
-        self,
-        *,
-        expert_samples: TransitionMapping | None = None,
-        gen_samples: TransitionMapping | None = None,
-    ) -> Mapping[str, float]:
-        """One update of the discriminator.
-
-        Args:
-            expert_samples: `demo_batch_size` transitions as a mapping of arrays or tensors; None
-                draws from the demonstrations.
-            gen_samples: As many of the generator's; None draws from those that are kept.
-
-        Returns:
-            Loss, accuracies, entropy and sample numbers, see `discriminator_stats`.
-
-        Raises:
-            InvalidValueError: A wrong number of samples.
-            RuntimeError: No generator samples yet.
-            NonFiniteError: The loss is NaN or infinite; no step was taken.
-        """
-        expert = self._disc_samples(expert_samples, self._demonstrations, "expert_samples")
-        generated = self._disc_samples(gen_samples, self.gen_replay_buffer, "gen_samples")
-        remaining = self.gen_algo._current_progress_remaining
-        self._disc_stats = self.discriminator.update(expert, generated, remaining)
-        self.n_disc_updates += 1
-        self._record(self._disc_stats, expert)
-        return self._disc_stats
 
     def state_dict(self) -> State:
         """As `RoundTrainer.state_dict`, with the discriminator's part."""
@@ -336,27 +352,12 @@ class AdversarialTrainer(RoundTrainer):
     @property
     def trained_modules(self) -> Mapping[str, nn.Module]:
         """Everything whose weights a round changes."""
-        return {"generator": self.policy, "reward": self.reward_net}
-
-    def _after_generator(self) -> Mapping[str, float]:
-        for _ in range(self.n_disc_updates_per_round):
-            self.train_disc()
-        # No further loss would tell before the next round takes these weights for good ones.
-        require_finite("discriminator weight", self.reward_net)
-        return self._disc_stats
-
-    def _before_pricing(self) -> None:
-        for _ in range(self.n_disc_updates_before_pricing):
-            self.train_disc()
-
-    def _observe(self, rollout: Rollout, batch: TransitionBatch) -> None:
-        super()._observe(rollout, batch)
-        self.gen_replay_buffer.store(batch)
+        return {**super().trained_modules, "reward_net": self.reward_net}
 
     @property
     def _samples_of_a_round(self) -> int:
         """Off-policy rounds may be a few steps: a batch at least."""
-        if self.generator.is_on_policy:
+        if isinstance(self.gen_algo, OnPolicyAlgorithm):
             return self.gen_train_timesteps
         return max(self.gen_train_timesteps, self.demo_batch_size)
 

@@ -84,11 +84,11 @@ class AIRL(AdversarialTrainer):
 
     def log_prob(self, batch: TransitionBatch) -> th.Tensor:
         """Log pi(a|s) (batch,) of the current policy, for the action that reached the env."""
-        return self.generator.log_prob(batch)
+        return self.policy_log_prob(batch)
 
     @property
     def entropy_weight(self) -> float:
-        """`log_prob_weight`: with 1, what on-policy generators are paid is the logit."""
+        """`log_prob_weight`: with 1, the reward of on-policy generators is the logit."""
         return self.log_prob_weight
 
     @property

@@ -1,14 +1,78 @@
-"""What a trainer refuses before it trains, and how it says so."""
+"""What a trainer refuses before it trains."""
 
 from __future__ import annotations
 
 from gymnasium import spaces
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 from stable_baselines3.common.vec_env import VecEnv
 
 from airl_cli.algorithms.batch import TransitionBatch
-from airl_cli.errors import InvalidValueError
+from airl_cli.errors import InvalidTypeError, InvalidValueError
 from airl_cli.rewards.base import RewardNet
 from airl_cli.rewards.encoding import check_supported_space
+
+
+def check_generator(algorithm: BaseAlgorithm) -> None:
+    """Refuses algorithms whose buffers cannot be relabelled.
+
+    Raises:
+        InvalidTypeError: Neither on-policy nor off-policy, or an n-step replay buffer.
+    """
+    if not isinstance(algorithm, OnPolicyAlgorithm | OffPolicyAlgorithm):
+        raise InvalidTypeError(
+            f"{type(algorithm).__name__} is not a Stable-Baselines3 algorithm with a rollout or "
+            "replay buffer.",
+            "Use an on-policy (PPO, A2C, TRPO) or off-policy (SAC, TQC) algorithm.",
+        )
+    replay = getattr(algorithm, "replay_buffer", None)
+    n_steps = getattr(replay, "n_steps", 1)
+    if n_steps > 1:
+        raise InvalidTypeError(
+            f"{type(algorithm).__name__} sums rewards over {n_steps} steps; a learned reward is "
+            "of single transitions, when they are drawn.",
+            "Set n_steps=1 of the generator.",
+        )
+
+
+def rollout_steps(algorithm: BaseAlgorithm) -> int:
+    """Environment steps, of all environments together, between two updates of the policy.
+
+    Raises:
+        InvalidTypeError: A `train_freq` in episodes, whose number of steps is not known.
+    """
+    if isinstance(algorithm, OnPolicyAlgorithm):
+        return algorithm.n_envs * algorithm.n_steps
+    assert isinstance(algorithm, OffPolicyAlgorithm)
+    frequency = algorithm.train_freq
+    steps = frequency[0] if isinstance(frequency, tuple) else frequency
+    if isinstance(frequency, TrainFreq | tuple) and frequency[1] in (
+        "episode",
+        TrainFrequencyUnit.EPISODE,
+    ):
+        raise InvalidTypeError(
+            f"train_freq={steps} episodes: a round needs a known number of steps.",
+            "Give train_freq of the generator in steps.",
+        )
+    return algorithm.n_envs * int(steps)
+
+
+def check_total_timesteps(total_timesteps: int, round_timesteps: int) -> int:
+    """How many rounds of so many steps fit.
+
+    Raises:
+        InvalidValueError: None.
+    """
+    n_rounds = int(total_timesteps) // round_timesteps
+    if n_rounds < 1:
+        raise InvalidValueError(
+            f"total_timesteps={total_timesteps} is not enough for one round of "
+            f"{round_timesteps} steps.",
+            f"Set total_timesteps to at least {round_timesteps}.",
+        )
+    return n_rounds
 
 
 def check_minibatch_size(batch_size: int, minibatch_size: int | None) -> int:
@@ -19,7 +83,8 @@ def check_minibatch_size(batch_size: int, minibatch_size: int | None) -> int:
     """
     if batch_size < 1:
         raise InvalidValueError(
-            f"demo_batch_size={batch_size} is no batch.", "Give at least 1, for example 512."
+            f"demo_batch_size must be at least 1, got {batch_size}.",
+            "Set demo_batch_size to at least 1, for example 512.",
         )
     size = batch_size if minibatch_size is None else minibatch_size
     if size < 1 or batch_size % size:
@@ -27,37 +92,25 @@ def check_minibatch_size(batch_size: int, minibatch_size: int | None) -> int:
         nearest = min(divisors, key=lambda n: abs(n - size))
         raise InvalidValueError(
             f"demo_minibatch_size={size} does not divide demo_batch_size={batch_size}.",
-            f"Set trainer.demo_minibatch_size={nearest}, or null for whole batches.",
+            f"Set demo_minibatch_size={nearest}, or None for whole batches.",
         )
     return size
 
 
-def check_updates(n_per_round: int, is_on_policy: bool) -> None:
-    """Refuses a discriminator that would never be trained.
+def check_updates(n_per_round: int, n_before_relabelling: int, algorithm: BaseAlgorithm) -> None:
+    """Refuses numbers of discriminator updates that cannot be meant.
 
     Raises:
-        InvalidValueError: No updates after an off-policy generator's training.
+        InvalidValueError: A negative number, or none at all for an off-policy generator.
     """
-    if not is_on_policy and n_per_round < 1:
+    smallest = min(n_per_round, n_before_relabelling)
+    none = isinstance(algorithm, OffPolicyAlgorithm) and n_per_round + n_before_relabelling < 1
+    if smallest < 0 or none:
         raise InvalidValueError(
-            f"n_disc_updates_per_round={n_per_round} leaves the discriminator untrained: "
-            "off-policy generators have no rollout to update it on before pricing.",
-            "Set trainer.n_disc_updates_per_round to at least 1.",
+            f"n_disc_updates_per_round={n_per_round} and n_disc_updates_before_pricing="
+            f"{n_before_relabelling} leave the discriminator untrained.",
+            "Set one of them to at least 1.",
         )
-
-
-def check_label_smoothing(smoothing: float) -> float:
-    """The smoothing to use.
-
-    Raises:
-        InvalidValueError: Outside of [0, 0.5): from there on the expert counts as the generator.
-    """
-    if not 0 <= smoothing < 0.5:
-        raise InvalidValueError(
-            f"label_smoothing={smoothing} leaves no difference between expert and generator.",
-            "Give 0 to less than 0.5, for example 0.1.",
-        )
-    return smoothing
 
 
 def check_spaces(venv: VecEnv, reward_net: RewardNet) -> None:

@@ -12,7 +12,8 @@ from stable_baselines3.common.base_class import BaseAlgorithm, recursive_getattr
 from stable_baselines3.common.buffers import ReplayBuffer
 from torch import optim
 
-from airl_cli.algorithms.generator import Generator
+from airl_cli.algorithms.relabel import RewardScale, plain_replay_buffer
+from airl_cli.algorithms.rollouts import RecordingVecEnv
 from airl_cli.algorithms.state import (
     State,
     array,
@@ -36,14 +37,15 @@ _COUNTERS = (
 )
 
 
-def generator_state(generator: Generator) -> State:
+def generator_state(
+    algorithm: BaseAlgorithm, recorder: RecordingVecEnv, scale: RewardScale
+) -> State:
     """Optimisers, counters, buffers and open episodes of a generator; not its policy's weights.
 
     Taken between rounds, when the rollout buffer holds nothing that is still needed. Statistics
     of a `VecNormalize` around the environment are not part of it.
     """
-    algorithm = generator.algorithm
-    last_obs = generator.venv_wrapped.last_observation()
+    last_obs = recorder.last_observation()
     return {
         "counters": {name: getattr(algorithm, name, None) for name in _COUNTERS},
         "optimizers": {
@@ -54,26 +56,30 @@ def generator_state(generator: Generator) -> State:
         "last_episode_starts": algorithm._last_episode_starts,
         "episodes": {
             "shown": last_obs,
-            "logs": numbered(episode_logs(generator.venv)) if last_obs is not None else None,
+            "logs": numbered(episode_logs(recorder.venv)) if last_obs is not None else None,
         },
         "recent": {
             "episodes": [_numbers(info) for info in algorithm.ep_info_buffer or ()],
             "successes": [float(success) for success in algorithm.ep_success_buffer or ()],
         },
-        "replay_buffer": _replay_state(getattr(algorithm, "replay_buffer", None)),
+        "replay_buffer": _replay_state(plain_replay_buffer(algorithm)),
         "action_rng": rng_state(algorithm.action_space.np_random),
-        "scale": generator.scale.state_dict(),
+        "scale": scale.state_dict(),
     }
 
 
-def load_generator_state(generator: Generator, state: Mapping[str, Any]) -> bool:
-    """Puts a state back.
+def load_generator_state(
+    algorithm: BaseAlgorithm,
+    recorder: RecordingVecEnv,
+    scale: RewardScale,
+    state: Mapping[str, Any],
+) -> bool:
+    """Restores a state.
 
     Returns:
-        Whether the open episodes go on where they were. False: these environments cannot be
-        brought back, and new episodes have begun.
+        Whether the open episodes were restored. False: these environments cannot be restored, and
+        new episodes have begun.
     """
-    algorithm = generator.algorithm
     for name in _COUNTERS:
         if hasattr(algorithm, name):
             setattr(algorithm, name, state["counters"][name])
@@ -83,11 +89,11 @@ def load_generator_state(generator: Generator, state: Mapping[str, Any]) -> bool
         for name, tensor in _variables(algorithm):
             tensor.copy_(_tensor_like(tensor, state["variables"][name]))
     _load_recent(algorithm, state["recent"])
-    _load_replay_state(getattr(algorithm, "replay_buffer", None), state["replay_buffer"])
-    continued = _load_episodes(generator, state)
+    _load_replay_state(plain_replay_buffer(algorithm), state["replay_buffer"])
+    restored = _load_episodes(algorithm, recorder, state)
     load_rng_state(algorithm.action_space.np_random, state["action_rng"])
-    generator.scale.load_state_dict(state["scale"])
-    return continued
+    scale.load_state_dict(state["scale"])
+    return restored
 
 
 def _optimizers(algorithm: BaseAlgorithm) -> Iterator[tuple[str, optim.Optimizer]]:
@@ -109,21 +115,22 @@ def _load_recent(algorithm: BaseAlgorithm, recent: Mapping[str, Any]) -> None:
     algorithm.ep_success_buffer = deque(recent["successes"], maxlen=limit)
 
 
-def _load_episodes(generator: Generator, state: Mapping[str, Any]) -> bool:
-    algorithm, recorder = generator.algorithm, generator.venv_wrapped
+def _load_episodes(
+    algorithm: BaseAlgorithm, recorder: RecordingVecEnv, state: Mapping[str, Any]
+) -> bool:
     if state["last_obs"] is None:
         return True
     shown, logs = array(state["episodes"]["shown"]), state["episodes"]["logs"]
     if logs is not None:
         logs = [{**log, "actions": array(log["actions"])} for log in listed(logs)]
-    if repeat_episodes(generator.venv, logs, shown):
+    if repeat_episodes(recorder.venv, logs, shown):
         algorithm._last_obs = array(state["last_obs"])
         algorithm._last_episode_starts = array(state["last_episode_starts"])
-        recorder.go_on_from(shown)
+        recorder.resume_from(shown)
         return True
     assert algorithm.env is not None
     algorithm._last_obs = algorithm.env.reset()  # type: ignore[assignment]
-    algorithm._last_episode_starts = np.ones(generator.venv.num_envs, dtype=bool)
+    algorithm._last_episode_starts = np.ones(recorder.num_envs, dtype=bool)
     return False
 
 

@@ -1,4 +1,4 @@
-"""Stopping at the first number that is none, with good weights in hand."""
+"""The NaN/inf guard, and the weights to return to."""
 
 from __future__ import annotations
 
@@ -45,21 +45,25 @@ def _is_finite(value: float | np.ndarray | th.Tensor | nn.Module) -> bool:
     return bool(np.isfinite(value).all())
 
 
-class Snapshot:
-    """The weights of some modules at one moment.
+class Weights:
+    """A copy of the weights of some modules.
 
     Args:
-        **modules: What to remember.
+        **modules: What to copy.
     """
 
     def __init__(self, **modules: nn.Module) -> None:
         self._modules = modules
-        self._weights = {
+        self._copies = {
             name: {key: tensor.clone() for key, tensor in module.state_dict().items()}
             for name, module in modules.items()
         }
 
+    def __getitem__(self, name: str) -> dict[str, th.Tensor]:
+        """The copied state dict of a module."""
+        return self._copies[name]
+
     def restore(self) -> None:
-        """Puts the weights back."""
+        """Restores the modules to the copied weights."""
         for name, module in self._modules.items():
-            module.load_state_dict(self._weights[name])
+            module.load_state_dict(self._copies[name])

@@ -1,4 +1,9 @@
-"""Training in rounds: what every trainer here shares, whatever its generator is paid."""
+"""Training in rounds: the loop that all trainers share, whatever reward their generator gets.
+
+SB3's `learn` collects rollouts and updates the policy. A callback does the rest of a round: when a
+rollout is complete it calls `RoundTrainer.after_rollout`, and when the steps of a round are
+collected and the policy is updated, `RoundTrainer.end_round`.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +15,34 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import CallbackList
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
 from airl_cli.algorithms.batch import TransitionBatch
-from airl_cli.algorithms.generator import Generator, check_generator
+from airl_cli.algorithms.callbacks import RolloutsCallback, RoundsCallback
+from airl_cli.algorithms.checks import check_generator, check_total_timesteps, rollout_steps
 from airl_cli.algorithms.generator_state import generator_state, load_generator_state
-from airl_cli.algorithms.health import Snapshot
-from airl_cli.algorithms.recording import EpisodeSums, RecordingVecEnv, Rollout
-from airl_cli.algorithms.scaling import RewardScale
-from airl_cli.algorithms.schedule import overall_progress
+from airl_cli.algorithms.health import Weights, require_finite
+from airl_cli.algorithms.log_prob import action_log_prob
+from airl_cli.algorithms.relabel import (
+    RelabelledReplayBuffer,
+    RelabelledVecEnv,
+    RewardScale,
+    env_transitions,
+    plain_replay_buffer,
+    relabel_rollout,
+)
+from airl_cli.algorithms.rollouts import EpisodeSums, RecordingVecEnv, Rollout
 from airl_cli.algorithms.state import State, array, fitting, load_module
 from airl_cli.envs.check import check_fixed_horizon
-from airl_cli.errors import InvalidValueError, NonFiniteError
+from airl_cli.errors import NonFiniteError
 
 
 class RoundTrainer(abc.ABC):
@@ -33,17 +50,21 @@ class RoundTrainer(abc.ABC):
 
     Args:
         venv: Environment to train in.
-        gen_algo: Stable-Baselines3 algorithm; its environment and logger are replaced.
+        gen_algo: Stable-Baselines3 algorithm; its environment, logger and replay buffer are
+            wrapped or replaced.
         log_dir: Folder of the logger that is made when none is given; that one keeps silent.
-        gen_train_timesteps: Environment steps per round. None: `n_envs * n_steps` on-policy,
-            `n_envs` off-policy.
+        gen_train_timesteps: Environment steps per round, rounded up to whole rollouts. None: one
+            rollout, which is `n_envs * n_steps` on-policy and `n_envs * train_freq` off-policy.
         custom_logger: Where to record; None: nowhere.
         use_env_reward: Train on the environment's own reward.
         allow_variable_horizon: Accept episodes of different length.
         normalize_gen_reward: Divide on-policy rewards by their running standard deviation.
 
     Attributes:
+        venv_wrapped: `venv`, recorded.
+        venv_train: `venv` with the reward that the generator is trained on.
         stats: Figures of the newest round, see `train`.
+        good_weights: State dicts of policy and reward net after the newest complete round.
     """
 
     def __init__(
@@ -61,36 +82,33 @@ class RoundTrainer(abc.ABC):
         check_generator(gen_algo)
         self.venv = venv
         self.gen_algo = gen_algo
+        self.use_env_reward = use_env_reward
         self.allow_variable_horizon = allow_variable_horizon
-        self.generator = Generator(
-            gen_algo,
-            venv,
-            rollout_reward=self._rollout_reward,
-            reward=self.generator_reward,
-            replay_reward=self.replay_reward,
-            observe=self._observe,
-            observe_unpriced=self._learned_reward_of,
-            before_pricing=self._before_pricing,
-            scale=RewardScale(normalize_gen_reward),
-            use_env_reward=use_env_reward,
-        )
-        self.gen_train_timesteps = gen_train_timesteps or self.generator.round_size
+        self.venv_wrapped = RecordingVecEnv(venv)
+        self._relabelled = RelabelledVecEnv(self.venv_wrapped, self.generator_reward)
+        self.venv_train: VecEnv = venv if use_env_reward else self._relabelled
+        gen_algo.set_env(self.venv_wrapped if use_env_reward else self._relabelled)
+        self._wrap_replay_buffer()
+        self.scale = RewardScale(normalize_gen_reward)
+        rollout = rollout_steps(gen_algo)
+        self.gen_train_timesteps = -(-(gen_train_timesteps or rollout) // rollout) * rollout
         self.stats: dict[str, float] = {}
         self._sums = {name: EpisodeSums(venv.num_envs) for name in ("length", "true", "learned")}
         self._finished: dict[str, list[float]] = {name: [] for name in self._sums}
         self._started_at = 0  # the algorithm's timesteps when round 0 began
+        self._scheduled_steps: int | None = None  # of all rounds; None outside of `train`
         self._logger = custom_logger or Logger(str(log_dir), [])
         gen_algo.set_logger(self._logger)
 
-    # -- what the trainers differ in -----------------------------------------------------------
+    # -- where the trainers differ -------------------------------------------------------------
 
     @abc.abstractmethod
     def learned_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
-        """The reward itself, without what a generator is paid beside it.
+        """The reward itself, without an entropy term.
 
         Args:
             batch: Transitions (n).
-            env_rewards: What the environment paid for them (n,).
+            env_rewards: The environment's rewards of them (n,).
 
         Returns:
             Rewards (n,).
@@ -98,34 +116,62 @@ class RoundTrainer(abc.ABC):
 
     @property
     def entropy_weight(self) -> float:
-        """Weight w of `- w log pi(a|s)` in what on-policy generators are paid."""
+        """Weight w of `- w log pi(a|s)` in the reward of on-policy generators."""
         return 0.0
-
-    def _training_reward(
-        self,
-        batch: TransitionBatch,
-        env_rewards: np.ndarray,
-        learned: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """The `learned_reward` as generators are trained on it (n,), without entropy.
-
-        `learned` is that reward, if it is known already.
-        """
-        return self.learned_reward(batch, env_rewards) if learned is None else learned
 
     @property
     def trained_modules(self) -> Mapping[str, nn.Module]:
         """Everything whose weights a round changes."""
-        return {"generator": self.policy}
+        return {"policy": self.policy}
 
-    def _after_generator(self) -> Mapping[str, float]:
-        """What a round does when the generator is trained; gives figures for `stats`."""
+    def after_rollout(self) -> None:
+        """What follows when a rollout is complete; SB3 then updates the policy."""
+        self.relabel(*self.collect())
+
+    def end_round(self) -> Mapping[str, float]:
+        """What follows when a round's policy update is done; returns figures for `stats`."""
         return {}
 
-    def _before_pricing(self) -> None:  # noqa: B027 - a hook, not a duty
-        """What happens when an on-policy rollout is complete and not yet paid."""
+    # -- a rollout and its rewards -------------------------------------------------------------
 
-    # -- what a generator is paid --------------------------------------------------------------
+    def collect(self) -> tuple[Rollout, TransitionBatch]:
+        """The newest rollout (steps, n_envs), and its transitions.
+
+        Raises:
+            NonFiniteError: NaN or infinity in an observation or a reward of the environment.
+            InvalidValueError: Episodes of different length, unless allowed.
+        """
+        rollout = self.venv_wrapped.pop()
+        require_finite("observation", rollout.next_obs)
+        require_finite("environment reward", rollout.rewards)
+        self._count("length", np.ones(rollout.shape), rollout)
+        self._count("true", rollout.rewards, rollout)
+        check_fixed_horizon(
+            self._finished["length"],
+            allow_variable_horizon=self.allow_variable_horizon,
+            what="the generator's episodes",
+        )
+        return rollout, rollout.transitions()
+
+    def relabel(self, rollout: Rollout, batch: TransitionBatch) -> None:
+        """Counts the learned reward, and gives an on-policy generator its own.
+
+        Off-policy generators receive theirs when they draw from the replay buffer.
+
+        Args:
+            rollout: As collected (steps, n_envs).
+            batch: Its transitions.
+        """
+        env_rewards = rollout.rewards.ravel()
+        learned = self.learned_reward(batch, env_rewards)
+        self._count("learned", learned.reshape(rollout.shape), rollout)
+        if self.use_env_reward or not isinstance(self.gen_algo, OnPolicyAlgorithm):
+            return
+        rewards = self.generator_reward(batch, env_rewards, learned).reshape(rollout.shape)
+        require_finite("learned reward", rewards)
+        last_obs = self.venv_wrapped.last_observation()
+        assert last_obs is not None
+        relabel_rollout(self.gen_algo, self.scale(rewards), last_obs, rollout.ends[-1])
 
     def generator_reward(
         self,
@@ -140,21 +186,47 @@ class RoundTrainer(abc.ABC):
 
         Args:
             batch: The transitions (n).
-            env_rewards: What the environment paid for them (n,).
+            env_rewards: The environment's rewards of them (n,).
             learned: Their `learned_reward` (n,), if it is known already.
         """
-        rewards = self._training_reward(batch, env_rewards, learned)
+        rewards = self.replay_reward(batch, env_rewards, learned)
         weight = float(self.entropy_weight)
         if weight == 0.0:
             return rewards
-        return rewards - weight * self.generator.log_prob(batch).cpu().numpy()
+        return rewards - weight * self.policy_log_prob(batch).cpu().numpy()
 
-    def replay_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
-        """What an off-policy generator is paid for replayed transitions (n,).
+    def replay_reward(
+        self,
+        batch: TransitionBatch,
+        env_rewards: np.ndarray,
+        learned: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """The reward of off-policy generators for replayed transitions (n,).
 
-        Without `- log pi`: such algorithms bring an entropy term of their own. Arguments as above.
+        Without `- log pi`: such algorithms have an entropy term of their own. Arguments as above.
         """
-        return self._training_reward(batch, env_rewards)
+        return self.learned_reward(batch, env_rewards) if learned is None else learned
+
+    def policy_log_prob(self, batch: TransitionBatch) -> th.Tensor:
+        """Log pi(a|s) (n,) of the current policy, for the actions that reached the env."""
+        if self.policy.training:
+            self.policy.set_training_mode(False)
+        batch = batch.to(self.gen_algo.device)
+        with th.no_grad():
+            return action_log_prob(self.policy, batch.obs, batch.acts)
+
+    def _wrap_replay_buffer(self) -> None:
+        plain = plain_replay_buffer(self.gen_algo)
+        if plain is None:
+            return
+        wrapped = RelabelledReplayBuffer(plain, self._replayed_rewards)
+        self.gen_algo.replay_buffer = plain if self.use_env_reward else wrapped  # type: ignore[attr-defined]
+
+    def _replayed_rewards(self, samples: ReplayBufferSamples) -> th.Tensor:
+        batch = env_transitions(samples, self.venv)
+        rewards = self.replay_reward(batch, samples.rewards.squeeze(-1).cpu().numpy())
+        require_finite("learned reward", rewards)
+        return th.as_tensor(rewards, device=samples.rewards.device).unsqueeze(-1)
 
     # -- members that users know ---------------------------------------------------------------
 
@@ -162,16 +234,6 @@ class RoundTrainer(abc.ABC):
     def policy(self) -> BasePolicy:
         """The policy in training."""
         return self.gen_algo.policy
-
-    @property
-    def venv_wrapped(self) -> RecordingVecEnv:
-        """`venv`, recorded."""
-        return self.generator.venv_wrapped
-
-    @property
-    def venv_train(self) -> VecEnv:
-        """`venv` with the reward that the generator is trained on."""
-        return self.generator.venv_train
 
     @property
     def logger(self) -> Logger:
@@ -182,6 +244,14 @@ class RoundTrainer(abc.ABC):
     def logger(self, logger: Logger) -> None:
         self._logger = logger
         self.gen_algo.set_logger(logger)
+
+    @property
+    def remaining(self) -> float:
+        """Share of the training that remains, 1 to 0; 1 outside of `train`."""
+        if self._scheduled_steps is None:
+            return 1.0
+        done = self.gen_algo.num_timesteps - self._started_at
+        return max(0.0, 1.0 - done / self._scheduled_steps)
 
     # -- training ------------------------------------------------------------------------------
 
@@ -198,31 +268,32 @@ class RoundTrainer(abc.ABC):
         in it, NaN where none did), the logger is dumped, and `callback(round)` is called.
 
         Args:
-            total_timesteps: Environment steps in all; stops before a round would pass it.
+            total_timesteps: Environment steps in all, never passed.
             callback: Called with 0, 1, ... after each round.
-            completed_rounds: How many of the rounds the trainer has behind it (`load_state_dict`):
-                numbers and schedules go on from there.
+            completed_rounds: How many of the rounds are done already (`load_state_dict`): numbers
+                and schedules are resumed from there.
 
         Raises:
             InvalidValueError: Not enough steps for one round.
             NonFiniteError: NaN or infinity in a loss, a reward or a weight; all nets then hold
                 the weights from before that round.
         """
-        n_rounds = total_timesteps // self.gen_train_timesteps
-        if n_rounds < 1:
-            raise InvalidValueError(
-                f"total_timesteps={total_timesteps} is not enough for one round of "
-                f"{self.gen_train_timesteps} steps.",
-                f"Set trainer.total_timesteps to at least {self.gen_train_timesteps}.",
-            )
+        n_rounds = check_total_timesteps(total_timesteps, self.gen_train_timesteps)
+        if completed_rounds >= n_rounds:
+            return
         if completed_rounds == 0:
             self._started_at = self.gen_algo.num_timesteps
-        steps = n_rounds * self.gen_train_timesteps
-        with overall_progress(self.gen_algo, steps, self._started_at):
-            for number in range(completed_rounds, n_rounds):
-                self._train_round(number)
-                if callback is not None:
-                    callback(number)
+        self._scheduled_steps = n_rounds * self.gen_train_timesteps
+        self.good_weights = Weights(**self.trained_modules)
+        rounds = RoundsCallback(self, completed_rounds, callback)
+        try:
+            self._learn((n_rounds - completed_rounds) * self.gen_train_timesteps, [rounds])
+        except NonFiniteError as error:
+            self.good_weights.restore()
+            error.add_round(rounds.number)
+            raise
+        finally:
+            self._scheduled_steps = None
 
     def train_gen(
         self, total_timesteps: int | None = None, learn_kwargs: Mapping[str, Any] | None = None
@@ -237,8 +308,40 @@ class RoundTrainer(abc.ABC):
             NonFiniteError: NaN or infinity in a reward, an observation or a weight.
             InvalidValueError: Episodes of different length, unless allowed.
         """
+        settings = dict(learn_kwargs or {})
+        given = settings.pop("callback", None) or []
+        callbacks = [RolloutsCallback(self), *(given if isinstance(given, list) else [given])]
         steps = self.gen_train_timesteps if total_timesteps is None else total_timesteps
-        self.generator.learn(steps, learn_kwargs)
+        self._learn(steps, callbacks, **settings)
+
+    def _learn(self, steps: int, callbacks: list[Any], **learn_kwargs: Any) -> None:
+        settings = {"reset_num_timesteps": False, "log_interval": None, **learn_kwargs}
+        self._relabelled.deferred = True
+        try:
+            self.gen_algo.learn(steps, callback=CallbackList(callbacks), **settings)
+        except ValueError as error:
+            # torch refuses NaN parameters of a distribution before we could look
+            require_finite("observation", self.venv_wrapped.last_observation(), error)
+            require_finite("generator weight", self.policy, error)
+            raise
+        finally:
+            self._relabelled.deferred = False
+        require_finite("generator weight", self.policy)
+
+    def finish_round(self, number: int, seconds: float) -> None:
+        """Ends a round: the trainer's part, figures, log and the copy of good weights.
+
+        Args:
+            number: Of the round, from 0.
+            seconds: That it took so far.
+        """
+        require_finite("generator weight", self.policy)
+        started = time.perf_counter()
+        more = self.end_round()
+        self._summarise(number, more, seconds + time.perf_counter() - started)
+        self.good_weights = Weights(**self.trained_modules)
+
+    # -- state ---------------------------------------------------------------------------------
 
     def state_dict(self) -> State:
         """Everything the next round depends on, but the process's random generators.
@@ -247,18 +350,18 @@ class RoundTrainer(abc.ABC):
         """
         return {
             "policy": self.policy.state_dict(),
-            "generator": generator_state(self.generator),
+            "generator": generator_state(self.gen_algo, self.venv_wrapped, self.scale),
             "episode_sums": {name: sums.state_dict() for name, sums in self._sums.items()},
             "finished": {name: np.array(values) for name, values in self._finished.items()},
             "started_at": self._started_at,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> bool:
-        """Puts a state back, for `train(..., completed_rounds=...)`.
+        """Restores a state, for `train(..., completed_rounds=...)`.
 
         Returns:
-            Whether the open episodes go on where they were: what follows is then the same to the
-            bit. False: these environments cannot be brought back, and new episodes begin.
+            Whether the open episodes were restored: what follows is then the same to the bit.
+            False: these environments cannot be restored, and new episodes begin.
 
         Raises:
             InvalidValueError: The state is of a trainer with other settings; this one is then
@@ -266,48 +369,19 @@ class RoundTrainer(abc.ABC):
         """
         with fitting("generator"):
             load_module(self.policy, state["policy"])
-            continued = load_generator_state(self.generator, state["generator"])
+            restored = load_generator_state(
+                self.gen_algo, self.venv_wrapped, self.scale, state["generator"]
+            )
             for name, sums in self._sums.items():
-                if continued:
+                if restored:
                     sums.load_state_dict(state["episode_sums"][name])
                 else:
                     self._sums[name] = EpisodeSums(self.venv.num_envs)
                 self._finished[name] = array(state["finished"][name]).tolist()
             self._started_at = int(state["started_at"])
-        return continued
+        return restored
 
-    def _train_round(self, number: int) -> None:
-        started = time.perf_counter()
-        last_good = Snapshot(**self.trained_modules)
-        try:
-            self.train_gen(self.gen_train_timesteps)
-            more = self._after_generator()
-        except NonFiniteError as error:
-            last_good.restore()
-            error.add_round(number)
-            raise
-        self._summarise(number, more, time.perf_counter() - started)
-
-    def _observe(self, rollout: Rollout, batch: TransitionBatch) -> None:
-        """Counts the episodes of a rollout (steps, n_envs), given as transitions too."""
-        del batch
-        self._count("length", np.ones(rollout.shape), rollout)
-        self._count("true", rollout.rewards, rollout)
-        check_fixed_horizon(
-            self._finished["length"],
-            allow_variable_horizon=self.allow_variable_horizon,
-            what="the generator's episodes",
-        )
-
-    def _rollout_reward(self, rollout: Rollout, batch: TransitionBatch) -> np.ndarray:
-        learned = self._learned_reward_of(rollout, batch)
-        return self.generator_reward(batch, rollout.rewards.ravel(), learned)
-
-    def _learned_reward_of(self, rollout: Rollout, batch: TransitionBatch) -> np.ndarray:
-        """`learned_reward` (n,), which is counted for `stats`."""
-        learned = self.learned_reward(batch, rollout.rewards.ravel())
-        self._count("learned", learned.reshape(rollout.shape), rollout)
-        return learned
+    # -- figures -------------------------------------------------------------------------------
 
     def _count(self, name: str, values: np.ndarray, rollout: Rollout) -> None:
         self._finished[name] += self._sums[name].add(values, rollout.ends)
@@ -316,7 +390,7 @@ class RoundTrainer(abc.ABC):
         rollout_stats = {
             "true_return_mean": _mean(self._finished["true"]),
             "learned_return_mean": _mean(self._finished["learned"]),
-            "reward_scale": self.generator.scale.scale,
+            "reward_scale": self.scale.scale,
         }
         self.stats = {
             "round": float(number),

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
-from stable_baselines3.common.base_class import BaseAlgorithm
+from collections.abc import Callable
 
 from airl_cli.errors import InvalidValueError
 
@@ -40,53 +37,41 @@ class Annealed:
         return math.exp((1 - done) * math.log(self.start) + done * math.log(self.end))
 
 
-class Late:
-    """A factor that is 1 at first and falls linearly to `end` in the rest of the training.
+class LinearDecay:
+    """A factor that is 1 at first and then falls linearly to `end`.
 
-    A game of two players keeps swinging at a constant rate; at a falling one it settles.
+    Two players at constant learning rates keep oscillating around the equilibrium; at falling
+    rates they converge (Robbins & Monro 1951).
 
     Args:
-        after: Share of the training after which it begins to fall, in [0, 1).
+        start_after: Share of the training after which the fall begins, in [0, 1).
         end: The factor at the end, in [0, 1].
 
     Raises:
         InvalidValueError: A value out of range.
     """
 
-    def __init__(self, after: float = 0.5, end: float = 0.0) -> None:
-        if not (0 <= after < 1 and 0 <= end <= 1):
+    def __init__(self, start_after: float = 0.5, end: float = 0.0) -> None:
+        if not (0 <= start_after < 1 and 0 <= end <= 1):
             raise InvalidValueError(
-                f"after={after}, end={end} describe no decay.",
-                "Give after in [0, 1) and end in [0, 1].",
+                f"start_after={start_after}, end={end} are out of range.",
+                "Give start_after in [0, 1) and end in [0, 1].",
             )
-        self.after, self.end = after, end
+        self.start_after, self.end = start_after, end
 
     def __call__(self, remaining: float) -> float:
         """The factor where `remaining` (1 to 0) of the training is left."""
-        left = min(1.0, remaining / (1.0 - self.after))
+        left = min(1.0, remaining / (1.0 - self.start_after))
         return self.end + (1.0 - self.end) * left
 
 
-@contextmanager
-def overall_progress(algorithm: BaseAlgorithm, total_timesteps: int, start: int) -> Iterator[None]:
-    """Measures the algorithm's progress against `total_timesteps`.
-
-    SB3 measures it within one call of `learn`. A round is one such call, so without this a linear
-    schedule would be at its end in every round.
+class Late(LinearDecay):
+    """`LinearDecay` under the name and argument that it had before 0.2.
 
     Args:
-        algorithm: Whose schedules are meant.
-        total_timesteps: Environment steps until they end.
-        start: `num_timesteps` when they began.
+        after: `start_after`.
+        end: The factor at the end, in [0, 1].
     """
 
-    def update(num_timesteps: int, total: int) -> None:
-        del total  # of the round
-        remaining = 1.0 - (num_timesteps - start) / total_timesteps
-        algorithm._current_progress_remaining = max(0.0, remaining)
-
-    algorithm._update_current_progress_remaining = update  # type: ignore
-    try:
-        yield
-    finally:
-        del algorithm._update_current_progress_remaining
+    def __init__(self, after: float = 0.5, end: float = 0.0) -> None:
+        super().__init__(after, end)

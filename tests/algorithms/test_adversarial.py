@@ -133,7 +133,7 @@ def test_a_minibatch_that_does_not_divide_is_refused(make_trainer, size) -> None
 
 
 def test_an_empty_batch_is_refused(make_trainer) -> None:
-    with pytest.raises(InvalidValueError, match="demo_batch_size=0"):
+    with pytest.raises(InvalidValueError, match="demo_batch_size must be at least 1, got 0"):
         make_trainer(demo_batch_size=0)
 
 

@@ -5,7 +5,7 @@ import torch as th
 from torch import nn
 
 from airl_cli.algorithms.batch import TransitionBatch
-from airl_cli.algorithms.discriminator_loss import accumulate_gradients, discriminator_stats
+from airl_cli.algorithms.discriminator import accumulate_gradients, discriminator_stats
 from airl_cli.rewards import BasicRewardNet, EMANorm, RunningNorm
 from support.discriminators import FLOATS, line_net, random_batch, weights
 

@@ -2,7 +2,7 @@ import functools
 
 import torch as th
 
-from airl_cli.algorithms.optimizer import make_optimizer, parameter_groups
+from airl_cli.algorithms.discriminator import make_optimizer, parameter_groups
 from airl_cli.rewards import BasicRewardNet
 from support.discriminators import line_net
 

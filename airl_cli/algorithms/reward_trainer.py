@@ -1,4 +1,4 @@
-"""Training a new policy on a reward that stands still."""
+"""Training a new policy on a fixed reward."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class RewardTrainer(RoundTrainer):
     def temperature(self) -> float:
         """Tau now."""
         if callable(self._temperature):
-            return self._temperature(self.gen_algo._current_progress_remaining)
+            return self._temperature(self.remaining)
         return self._temperature
 
     def learned_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
@@ -91,5 +91,6 @@ class RewardTrainer(RoundTrainer):
         """`temperature`."""
         return self.temperature
 
-    def _after_generator(self) -> Mapping[str, float]:
+    def end_round(self) -> Mapping[str, float]:
+        """The temperature, as a figure."""
         return {"temperature": self.temperature}

@@ -62,11 +62,8 @@ def test_the_net_stands_still() -> None:
     assert all(th.equal(before[key], value) for key, value in net.state_dict().items())
 
 
-def test_temperature_pays_minus_tau_log_pi_and_is_reported() -> None:
+def test_the_reward_holds_minus_tau_log_pi_and_tau_is_reported() -> None:
     game = trainer(temperature=Annealed(1.0, 0.01))
-    taus: list[float] = []
-    game.train(800, lambda _: taus.append(game.stats["temperature"]))
-    assert taus == pytest.approx([10**-0.5, 0.1, 10**-1.5, 0.01])
     batch = TransitionBatch.of(
         {
             "obs": np.zeros((3, 2)),
@@ -75,8 +72,15 @@ def test_temperature_pays_minus_tau_log_pi_and_is_reported() -> None:
             "dones": np.zeros(3),
         }
     )
-    expected = -0.5 - 0.01 * game.generator.log_prob(batch).numpy()
-    np.testing.assert_allclose(game.generator_reward(batch, np.zeros(3)), expected, rtol=1e-5)
+    taus: list[float] = []
+
+    def check(_: int) -> None:
+        taus.append(game.stats["temperature"])
+        expected = -0.5 - taus[-1] * game.policy_log_prob(batch).numpy()
+        np.testing.assert_allclose(game.generator_reward(batch, np.zeros(3)), expected, rtol=1e-5)
+
+    game.train(800, check)
+    assert taus == pytest.approx([10**-0.5, 0.1, 10**-1.5, 0.01])
 
 
 def test_entropy_keeps_the_policy_wide() -> None:

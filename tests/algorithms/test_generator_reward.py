@@ -11,7 +11,7 @@ from stable_baselines3 import SAC
 from airl_cli import AIRL, GAIL
 from airl_cli.algorithms.adversarial import AdversarialTrainer
 from airl_cli.algorithms.batch import TransitionBatch
-from airl_cli.algorithms.recording import LearnedRewardVecEnv
+from airl_cli.algorithms.relabel import RelabelledVecEnv
 from airl_cli.rewards import BasicRewardNet, BasicShapedRewardNet, NormalizedRewardNet, RunningNorm
 from support.discriminators import same, weights
 from support.line import Line, line_demonstrations
@@ -39,27 +39,27 @@ def test_generator_maximises_reward_minus_weighted_log_pi(make_trainer, weight, 
 
 @pytest.mark.parametrize("before", [0, 2])
 @pytest.mark.parametrize("trainer", [AIRL, GAIL])
-def test_a_rollout_is_priced_once_for_the_log_and_the_generator(
+def test_a_rollout_is_evaluated_once_for_the_log_and_the_generator(
     make_trainer, trainer, before
 ) -> None:
     game = make_trainer(
         trainer=trainer, n_disc_updates_before_pricing=before, n_disc_updates_per_round=1
     )
-    priced: list[np.ndarray] = []
+    evaluated: list[np.ndarray] = []
     predict = game.reward_train.predict
 
     def count(*transition: np.ndarray) -> np.ndarray:
-        priced.append(predict(*transition))
-        return priced[-1]
+        evaluated.append(predict(*transition))
+        return evaluated[-1]
 
     game.reward_train.predict = count
     game.train(80)
-    assert [len(rewards) for rewards in priced] == [80]
-    episodes = priced[0].reshape(2, 10, 4).sum(axis=1)
+    assert [len(rewards) for rewards in evaluated] == [80]
+    episodes = evaluated[0].reshape(2, 10, 4).sum(axis=1)
     assert game.stats["learned_return_mean"] == pytest.approx(episodes.mean(), rel=1e-4)
 
 
-def test_a_reward_whose_output_is_normalised_is_paid_normalised(make_trainer) -> None:
+def test_a_reward_whose_output_is_normalised_reaches_the_generator_normalised(make_trainer) -> None:
     line = Line()
     base = BasicRewardNet(line.observation_space, line.action_space)
     net = NormalizedRewardNet(base, RunningNorm)
@@ -69,60 +69,57 @@ def test_a_reward_whose_output_is_normalised_is_paid_normalised(make_trainer) ->
     batch = flat_rollout(game)
     learned = game.learned_reward(batch, np.zeros(80))
     expected = net.predict_processed(*(x.numpy() for x in batch), update_stats=False)
-    paid = game.generator_reward(batch, np.zeros(80), learned)
-    np.testing.assert_allclose(paid, expected)
-    assert not np.allclose(paid, learned, atol=0.05)
+    rewards = game.generator_reward(batch, np.zeros(80), learned)
+    np.testing.assert_allclose(rewards, expected)
+    assert not np.allclose(rewards, learned, atol=0.05)
 
 
 @pytest.mark.parametrize("terminal_at", [np.inf, 1.0])
-def test_pricing_a_rollout_at_once_equals_pricing_step_by_step(make_trainer, terminal_at) -> None:
-    """The batched path against `venv_train.step`, which pays each step as it is made."""
+def test_relabelling_a_rollout_at_once_equals_relabelling_step_by_step(
+    make_trainer, terminal_at
+) -> None:
+    """The batched path against `venv_train.step`, which relabels each step as it is made."""
     game = make_trainer(
         env={"terminal_at": terminal_at}, allow_variable_horizon=True, gen={"learning_rate": 0.0}
     )
-    paid: list[np.ndarray] = []
+    by_step: list[np.ndarray] = []
+    truncated: list[list[bool]] = []
     env = game.venv_train
-    assert isinstance(env, LearnedRewardVecEnv)
+    assert isinstance(env, RelabelledVecEnv)
     step_wait = env.step_wait
 
     def watch() -> Any:
         env.deferred = False
         outcome = step_wait()
         env.deferred = True
-        paid.append(outcome[1].copy())
+        by_step.append(outcome[1].copy())
+        truncated.append([info.get("TimeLimit.truncated", False) for info in outcome[3]])
         return outcome[0], np.zeros_like(outcome[1]), *outcome[2:]
 
     env.step_wait = watch  # type: ignore[method-assign]
-    priced: list[np.ndarray] = []
-    buffer = game.gen_algo.rollout_buffer
-    compute = buffer.compute_returns_and_advantage
-
-    def compute_and_look(last_values: th.Tensor, dones: np.ndarray) -> None:
-        bootstrap = buffer.rewards.copy()
-        compute(last_values=last_values, dones=dones)
-        priced.append(buffer.rewards - bootstrap)
-
-    buffer.compute_returns_and_advantage = compute_and_look
     game.train_gen()
-    np.testing.assert_allclose(priced[0], np.stack(paid), atol=1e-5)
+    kept = ~np.array(truncated)  # the others hold a bootstrap as well
+    relabelled = game.gen_algo.rollout_buffer.rewards
+    assert 0 < kept.mean() < 1
+    np.testing.assert_allclose(relabelled[kept], np.stack(by_step)[kept], atol=1e-5)
 
 
-def when_priced(buffer: Any, look: Callable[[], None]) -> None:
-    """Calls `look` after each rollout's advantages, before the policy is updated."""
-    compute = buffer.compute_returns_and_advantage
+def when_relabelled(game: Any, look: Callable[[], None]) -> None:
+    """Calls `look` after each rollout is relabelled, before the policy is updated."""
+    relabel = game.relabel
 
-    def compute_and_look(last_values: th.Tensor, dones: np.ndarray) -> None:
-        compute(last_values=last_values, dones=dones)
+    def relabel_and_look(*rollout: Any) -> None:
+        relabel(*rollout)
         look()
 
-    buffer.compute_returns_and_advantage = compute_and_look
+    game.relabel = relabel_and_look
 
 
 def test_the_bootstrap_of_truncated_episodes_is_kept(make_trainer) -> None:
     game = make_trainer(log_prob_weight=0.0, reward_net=ZeroReward())
     buffer = game.gen_algo.rollout_buffer
     seen: list[np.ndarray] = []
-    when_priced(buffer, lambda: seen.append(buffer.rewards.copy()))
+    when_relabelled(game, lambda: seen.append(buffer.rewards.copy()))
     game.train_gen()
     truncated = np.zeros((20, 4), dtype=bool)
     truncated[9::10] = True
@@ -131,7 +128,7 @@ def test_the_bootstrap_of_truncated_episodes_is_kept(make_trainer) -> None:
 
 
 class ZeroReward(BasicRewardNet):
-    """Pays nothing, but has something to train."""
+    """Zero everywhere, but has something to train."""
 
     def __init__(self) -> None:
         env = Line()
@@ -142,7 +139,7 @@ class ZeroReward(BasicRewardNet):
 
 
 def test_log_prob_is_of_the_policy_that_acted(make_trainer) -> None:
-    """At pricing time the policy has not been updated since it sampled."""
+    """When it is relabelled, the policy has not been updated since it sampled."""
     game = make_trainer(env={"discrete": True})
     buffer = game.gen_algo.rollout_buffer
     stored: list[np.ndarray] = []
@@ -151,13 +148,13 @@ def test_log_prob_is_of_the_policy_that_acted(make_trainer) -> None:
         stored.append(buffer.log_probs.copy())
         stored.append(game.log_prob(flat_rollout(game)).numpy().reshape(20, 4))
 
-    when_priced(buffer, look)
+    when_relabelled(game, look)
     game.train_gen()
     np.testing.assert_allclose(stored[1], stored[0], atol=1e-5)
 
 
 def test_deviation_of_a_clipped_gaussian_does_not_run_away(make_trainer) -> None:
-    """Paid for entropy alone: the plain Gaussian's own density would pay any deviation."""
+    """Entropy is the only reward: the plain Gaussian's density would reward any deviation."""
     game = make_trainer(
         gen={"n_steps": 50, "n_epochs": 10, "learning_rate": 3e-2, "batch_size": 100},
         reward_net=ZeroReward(),
@@ -168,7 +165,7 @@ def test_deviation_of_a_clipped_gaussian_does_not_run_away(make_trainer) -> None
 
 
 @pytest.mark.parametrize("algorithm", OFF_POLICY)
-def test_off_policy_generators_are_paid_the_plain_reward_at_sampling_time(
+def test_off_policy_generators_get_the_plain_reward_at_sampling_time(
     make_trainer, algorithm
 ) -> None:
     game = make_trainer(algorithm, gen={"learning_starts": 100, "buffer_size": 100})
@@ -205,7 +202,7 @@ def test_the_discriminator_of_an_off_policy_generator_sees_its_newest_transition
     assert len(few.gen_replay_buffer) == 8
 
 
-def test_off_policy_pricing_unscales_actions() -> None:
+def test_off_policy_relabelling_unscales_actions() -> None:
     class Wide(Line):
         def __init__(self) -> None:
             super().__init__()
@@ -230,16 +227,9 @@ def test_off_policy_pricing_unscales_actions() -> None:
     th.testing.assert_close(samples.rewards, -3.0 + 4.0 * (samples.actions + 1))
 
 
-def test_scaling_divides_the_whole_generator_reward(make_trainer) -> None:
-    game = make_trainer(normalize_gen_reward=True)
-    rewards = np.random.default_rng(0).normal(3.0, 5.0, (50, 4)).astype(np.float32)
-    scaled = game.generator.scale(rewards)
-    np.testing.assert_allclose(scaled * game.generator.scale.scale, rewards, rtol=1e-5)
-    assert scaled.std() == pytest.approx(1.0, rel=1e-5)
-    assert game.generator.scale.scale == pytest.approx(rewards.std(), rel=1e-5)
-
-
-def test_updates_before_pricing_see_the_new_rollout_and_change_its_price(make_trainer) -> None:
+def test_updates_before_relabelling_see_the_new_rollout_and_change_its_rewards(
+    make_trainer,
+) -> None:
     game = make_trainer(n_disc_updates_before_pricing=1, n_disc_updates_per_round=0)
     sizes: list[int] = []
     train_disc = game.train_disc

@@ -1,8 +1,8 @@
-"""Wrappers around the training environment: one writes down, one pays the learned reward."""
+"""What the generator collects: recorded rollouts, and sums over their episodes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -10,29 +10,19 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
-
-class Step(NamedTuple):
-    """One step of all environments; fields as in `Rollout`, without the first axis."""
-
-    obs: np.ndarray
-    acts: np.ndarray
-    next_obs: np.ndarray
-    dones: np.ndarray
-    ends: np.ndarray
-    rewards: np.ndarray
+from airl_cli.algorithms.batch import TransitionBatch
 
 
-@dataclass
-class Rollout:
-    """Consecutive steps of all environments.
+class Rollout(NamedTuple):
+    """Steps of all environments: of one step (n_envs, ...), or of several (steps, n_envs, ...).
 
     Attributes:
-        obs: Observations (steps, n_envs, *observation shape).
-        acts: Actions (steps, n_envs, *action shape), as the environment got them.
+        obs: Observations (..., *observation shape).
+        acts: Actions (..., *action shape), as the environment received them.
         next_obs: Observations after the actions; the true last one where an episode ended.
-        dones: Whether `next_obs` is a terminal state (steps, n_envs) bool.
-        ends: Whether an episode ended, terminal or truncated (steps, n_envs) bool.
-        rewards: What the environment paid (steps, n_envs).
+        dones: Whether `next_obs` is a terminal state, bool.
+        ends: Whether an episode ended, terminal or truncated, bool.
+        rewards: The environment's own.
     """
 
     obs: np.ndarray
@@ -43,40 +33,38 @@ class Rollout:
     rewards: np.ndarray
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """(steps, n_envs)."""
+    def shape(self) -> tuple[int, ...]:
+        """(n_envs,) or (steps, n_envs)."""
         return self.dones.shape
 
-    def columns(self) -> dict[str, np.ndarray]:
-        """The transitions one after the other: fields (steps * n_envs, ...)."""
-        names = ("obs", "acts", "next_obs", "dones")
-        return {name: _flat(getattr(self, name)) for name in names}
-
-
-def _flat(array: np.ndarray) -> np.ndarray:
-    return array.reshape(-1, *array.shape[2:])
+    def transitions(self) -> TransitionBatch:
+        """The transitions one after the other (steps * n_envs)."""
+        axes = self.dones.ndim
+        columns = (self.obs, self.acts, self.next_obs, self.dones)
+        flat = [column.reshape(-1, *column.shape[axes:]) for column in columns]
+        return TransitionBatch.of(dict(zip(TransitionBatch._fields, flat, strict=True)))
 
 
 class RecordingVecEnv(VecEnvWrapper):
-    """Writes down every step until `pop` takes it.
+    """Records every step until `pop` takes it.
 
     Args:
         venv: The environment to record.
 
     Attributes:
-        steps: What was recorded since the last `pop`.
+        steps: What was recorded since the last `pop`, a `Rollout` of each step.
     """
 
     def __init__(self, venv: VecEnv) -> None:
         super().__init__(venv)
         self._obs: np.ndarray | None = None
         self._acts: np.ndarray | None = None
-        self.steps: list[Step] = []
+        self.steps: list[Rollout] = []
 
     def reset(self) -> np.ndarray:
         """Starts new episodes; what was recorded stays."""
         obs = self.venv.reset()
-        assert isinstance(obs, np.ndarray)  # Dict observations are refused by the trainer
+        assert isinstance(obs, np.ndarray)  # the trainer refuses Dict observations
         self._obs = obs
         return obs
 
@@ -95,58 +83,24 @@ class RecordingVecEnv(VecEnvWrapper):
             for i in np.flatnonzero(ends):
                 next_obs[i] = infos[i]["terminal_observation"]
                 dones[i] = not infos[i].get("TimeLimit.truncated", False)
-        self.steps.append(Step(self._obs, self._acts, next_obs, dones, ends, rewards))
+        self.steps.append(Rollout(self._obs, self._acts, next_obs, dones, ends, rewards))
         self._obs = obs
         return obs, rewards, ends, infos
 
-    def __len__(self) -> int:
-        return len(self.steps)
-
     def last_observation(self) -> np.ndarray | None:
-        """What the environments showed last (n_envs, *observation shape)."""
+        """The newest observations (n_envs, *observation shape); None before the first reset."""
         return self._obs
 
-    def go_on_from(self, obs: np.ndarray) -> None:
-        """The environments, brought back to another process's place, show `obs`."""
+    def resume_from(self, obs: np.ndarray) -> None:
+        """The environments were restored elsewhere, and now show `obs`."""
         self._obs = obs
         self.steps.clear()
 
     def pop(self) -> Rollout:
-        """Everything recorded since the last call; at least one step must have been."""
+        """What was recorded since the last call, at least one step: fields (steps, n_envs, ...)."""
         columns = [np.stack(column) for column in zip(*self.steps, strict=True)]
         self.steps.clear()
         return Rollout(*columns)
-
-
-class LearnedRewardVecEnv(VecEnvWrapper):
-    """The environment as the generator sees it: with the learned reward.
-
-    Args:
-        venv: A recorder around the environment.
-        price: From a step to rewards (n_envs,).
-
-    Attributes:
-        deferred: While True, every step pays zero, because the buffer that the steps go to is
-            priced as a whole later.
-    """
-
-    def __init__(self, venv: RecordingVecEnv, price: Callable[[Step], np.ndarray]) -> None:
-        super().__init__(venv)
-        self._price = price
-        self.deferred = False
-
-    def reset(self) -> np.ndarray:
-        """Starts new episodes."""
-        return self.venv.reset()  # type: ignore[return-value]
-
-    def step_wait(self) -> VecEnvStepReturn:
-        """Steps, and pays the learned reward, or zero while deferred."""
-        obs, rewards, ends, infos = self.venv.step_wait()
-        if self.deferred:
-            return obs, np.zeros_like(rewards), ends, infos
-        recorder = self.venv
-        assert isinstance(recorder, RecordingVecEnv)
-        return obs, self._price(recorder.steps[-1]), ends, infos
 
 
 @dataclass
@@ -168,11 +122,11 @@ class EpisodeSums:
         return {"open": self._open}
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
-        """Puts them back; a wrong shape is a `ValueError`."""
+        """Restores them; a wrong shape is a `ValueError`."""
         self._open = np.array(state["open"], dtype=float).reshape(self.n_envs)
 
     def add(self, values: np.ndarray, ends: np.ndarray) -> list[float]:
-        """Takes a rollout in and gives the sums of the episodes that ended in it.
+        """Adds a rollout and returns the sums of the episodes that ended in it.
 
         Args:
             values: Per step (steps, n_envs).

@@ -1,6 +1,7 @@
 import numpy as np
 
-from airl_cli.algorithms.recording import EpisodeSums, LearnedRewardVecEnv, RecordingVecEnv
+from airl_cli.algorithms.relabel import RelabelledVecEnv
+from airl_cli.algorithms.rollouts import EpisodeSums, RecordingVecEnv
 from support.line import line_venv
 
 
@@ -16,9 +17,9 @@ def recorded(steps: int, **env):
 
 def test_everything_that_happened_is_there_once() -> None:
     venv, observations, outcomes = recorded(7)
-    assert len(venv) == 7
+    assert len(venv.steps) == 7
     rollout = venv.pop()
-    assert rollout.shape == (7, 2) and len(venv) == 0
+    assert rollout.shape == (7, 2) and venv.steps == []
     np.testing.assert_array_equal(rollout.obs, observations[:-1])
     np.testing.assert_array_equal(rollout.rewards, [o[1] for o in outcomes])
     assert (rollout.acts == 1).all()
@@ -40,17 +41,17 @@ def test_a_terminal_state_is_one() -> None:
     np.testing.assert_array_equal(rollout.dones, np.abs(rollout.next_obs[..., 0]) > 1.0)
 
 
-def test_columns_keep_transitions_together() -> None:
+def test_transitions_keep_their_columns_together() -> None:
     venv, _, _ = recorded(5)
     rollout = venv.pop()
-    columns = rollout.columns()
-    assert columns["obs"].shape == (10, 2)
-    np.testing.assert_array_equal(columns["next_obs"][3], rollout.next_obs[1, 1])
+    batch = rollout.transitions()
+    assert batch.obs.shape == (10, 2)
+    np.testing.assert_array_equal(batch.next_obs[3], rollout.next_obs[1, 1])
 
 
-def test_the_learned_reward_is_paid_unless_deferred() -> None:
-    venv = LearnedRewardVecEnv(
-        RecordingVecEnv(line_venv(n_envs=2)), lambda step: step.next_obs[:, 0]
+def test_rewards_are_the_learned_ones_unless_deferred() -> None:
+    venv = RelabelledVecEnv(
+        RecordingVecEnv(line_venv(n_envs=2)), lambda batch, _: batch.next_obs[:, 0].numpy()
     )
     venv.reset()
     obs, rewards, _, _ = venv.step(np.zeros((2, 1), dtype=np.float32))
