@@ -117,7 +117,6 @@ def test_where_there_is_no_slurm_that_is_said(
     ]
 
 
-@pytest.mark.filterwarnings("ignore:.* is experimental")
 def test_a_search_goes_on_and_leaves_a_recipe(airl: Airl, tmp_path: Path) -> None:
     optuna = pytest.importorskip("optuna")
     arguments = [
@@ -134,7 +133,8 @@ def test_a_search_goes_on_and_leaves_a_recipe(airl: Airl, tmp_path: Path) -> Non
     lost.suggest_categorical("generator.policy", ["MlpPolicy", "No"])
     said = airl(*arguments, "hydra.sweeper.n_trials=3")
     assert said.code == 0, said.err
-    assert "1 of 3 trials are done, 1 were interrupted" in said.out
+    assert "resuming the study mine: 1 of 3 trials are done, 1 were interrupted" in said.out
+    assert re.search(r"trial 3/3: \S+, best \S+ \(trial \d\)", said.out), said.out
     trials = optuna.load_study("mine", storage).trials
     assert [trial.state.name for trial in trials[1:3]] == ["FAIL", "FAIL"]  # lost, and once more
     assert trials[2].params == lost.params

@@ -48,6 +48,7 @@ class Search:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.storage: Any = optuna.storages.InMemoryStorage()  # a file costs time
         choices = {"env": "cartpole", "recipe": None}
         self.config = OmegaConf.create(
             {"hydra": {"sweep": {"dir": str(folder)}, "runtime": {"choices": choices}}}
@@ -62,7 +63,7 @@ class Search:
             "n_trials": 3,
             "n_jobs": 1,
             "study_name": "mine",
-            "storage": f"sqlite:///{self.folder}/study.db",
+            "storage": self.storage,
             "params": {"generator.x": "interval(0.0,1.0)"},
         }
         given = {**defaults, **settings}
@@ -73,7 +74,7 @@ class Search:
         return jobs
 
     def study(self) -> Any:
-        return optuna.load_study(study_name="mine", storage=f"sqlite:///{self.folder}/study.db")
+        return optuna.load_study(study_name="mine", storage=self.storage)
 
 
 @pytest.fixture
@@ -203,7 +204,16 @@ def test_a_seed_of_its_own_is_refused(search: Search) -> None:
         search.run(x, "seed=3")
 
 
+def test_a_study_lies_in_a_file(search: Search) -> None:
+    search.storage = f"sqlite:///{search.folder}/study.db"
+    search.run(x, n_trials=1, seeds=[4])
+    assert (search.folder / "study.db").is_file()
+    search.run(x, n_trials=2, seeds=[4])
+    assert len(search.study().trials) == 2
+
+
 def test_a_study_that_cannot_be_read_is_named(search: Search) -> None:
+    search.storage = f"sqlite:///{search.folder}/study.db"
     (search.folder / "study.db").write_text("no database " * 100)
     with pytest.raises(InvalidValueError, match=r"storage=sqlite:///\S+ cannot be used"):
         search.run(x)
