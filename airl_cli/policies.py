@@ -1,4 +1,4 @@
-"""Policies rebuilt from what a folder says about them, without an environment that can step."""
+"""Policies built from spaces and settings, without an environment that can step."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv
 
+from airl_cli.data.policies import redraw_noise
 from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.seeding import isolated_rng
 from airl_cli.serialization import load_weights
@@ -65,7 +66,7 @@ class SpacesVecEnv(VecEnv):
         return [False] * len(list(self._get_indices(indices)))
 
     def get_images(self) -> Sequence[None]:
-        """There is nothing to see."""
+        """No images."""
         return [None] * self.num_envs
 
 
@@ -95,6 +96,8 @@ def rebuild_policy(
     """
     policy = build_policy(algorithm, observation_space, action_space, device=device, n_envs=n_envs)
     load_weights(policy, weights)
+    with isolated_rng(0):
+        redraw_noise(policy, 1)  # gSDE: the noise is that of the initial weights' deviation
     return policy
 
 
@@ -113,7 +116,7 @@ def build_policy(
     """
     venv = SpacesVecEnv(observation_space, action_space, n_envs)
     try:
-        with isolated_rng(0):  # initial weights are drawn in vain: spare the caller's stream
+        with isolated_rng(0):  # the initial weights must not move the caller's random stream
             policy = algorithm(env=venv, device=device).policy
     except AirlError:
         raise

@@ -52,6 +52,18 @@ def test_rebuilding_leaves_the_random_stream_alone(tmp_path: Path) -> None:
     assert torch.equal(torch.rand(()), expected)
 
 
+def test_a_rebuilt_gsde_policy_explores_with_the_saved_deviation(tmp_path: Path) -> None:
+    make = partial(sb3.PPO, "MlpPolicy", use_sde=True, n_steps=8, batch_size=8)
+    original = make(env=SpacesVecEnv(OBS, ACT)).policy
+    with torch.no_grad():
+        original.log_std.fill_(-12.0)  # it starts at 0
+    save_weights(original, tmp_path / "w")
+    rebuilt = rebuild_policy(make, OBS, ACT, tmp_path / "w")
+    obs = np.ones((1, 3), np.float32)
+    sampled, mode = (rebuilt.predict(obs, deterministic=d)[0] for d in (False, True))
+    np.testing.assert_allclose(sampled, mode, atol=1e-3)
+
+
 def test_weights_for_other_spaces_are_refused(tmp_path: Path) -> None:
     make = partial(sb3.A2C, "MlpPolicy")
     save_weights(make(env=SpacesVecEnv(OBS, ACT)).policy, tmp_path / "w")

@@ -1,8 +1,9 @@
-"""Step-by-step recording of several environments, cut into episodes afterwards."""
+"""Steps of several environments, put together into trajectories."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ class EpisodeRecorder:
         rews: np.ndarray,
         infos: Sequence[Mapping[str, Any]],
     ) -> None:
-        """Record one step of all environments: what was seen, done and gained."""
+        """Record one step of all environments."""
         if self._size == len(self._buffers[0]):
             self._make_room()
         for buffer, value in zip(self._buffers, (obs, acts, rews), strict=True):
@@ -88,9 +89,8 @@ class EpisodeRecorder:
         if self._infos is not None:
             infos = as_object_array([step[env] for step in self._infos[rows]])
         self.skip_episode(env)
-        truncated = bool(info.get("TimeLimit.truncated", False))
         return TrajectoryWithRew(
-            obs=obs, acts=acts.copy(), infos=infos, terminal=not truncated, rews=rews.copy()
+            obs=obs, acts=acts.copy(), infos=infos, terminal=_is_terminal(info), rews=rews.copy()
         )
 
     def skip_episode(self, env: int) -> None:
@@ -109,6 +109,80 @@ class EpisodeRecorder:
             del self._infos[:first]
         self._starts -= first
         self._size = kept
+
+
+class TrajectoryAccumulator:
+    """Puts steps together into trajectories, several at a time, each under a key of its own.
+
+    A trajectory begins with the step `{"obs": first observation}`; the steps that follow have
+    `acts`, `rews`, `infos` and the `obs` *after* the action.
+    """
+
+    def __init__(self) -> None:
+        self.partial_trajectories: dict[Hashable, list[Mapping[str, Any]]] = defaultdict(list)
+
+    def add_step(self, step_dict: Mapping[str, Any], key: Hashable = None) -> None:
+        """Appends a step to the trajectory `key`."""
+        self.partial_trajectories[key].append(step_dict)
+
+    def finish_trajectory(self, key: Hashable, terminal: bool) -> TrajectoryWithRew:
+        """The trajectory `key`, which is removed here.
+
+        Args:
+            key: As given to `add_step`.
+            terminal: Whether its last observation is a terminal state.
+
+        Raises:
+            InvalidValueError: If it has no actions yet.
+        """
+        first, *steps = self.partial_trajectories.pop(key)
+        acts, rews, infos = ([step[name] for step in steps] for name in ("acts", "rews", "infos"))
+        return TrajectoryWithRew(
+            obs=np.stack([first["obs"], *(step["obs"] for step in steps)]),
+            acts=np.asarray(acts),
+            infos=as_object_array(infos),
+            terminal=terminal,
+            rews=np.asarray(rews),
+        )
+
+    def add_steps_and_auto_finish(
+        self,
+        acts: np.ndarray,
+        obs: np.ndarray,
+        rews: np.ndarray,
+        dones: np.ndarray,
+        infos: Sequence[Mapping[str, Any]],
+    ) -> list[TrajectoryWithRew]:
+        """Adds a step of all environments, under their indices, and finishes what ended.
+
+        Each environment's first observation is added before: `add_step({"obs": obs}, key=index)`.
+        Where an episode ended, the next one begins.
+
+        Args:
+            acts: Given to `VecEnv.step`, one row per environment, like the results below.
+            obs: Returned by it, the first of the next episode where one ended.
+            rews: Returned by it.
+            dones: Returned by it.
+            infos: Returned by it; a time limit (`TimeLimit.truncated`) is no terminal end.
+
+        Returns:
+            The trajectories that ended, in the order of the environments.
+        """
+        finished = []
+        for env, (act, ob, rew, done, info) in enumerate(
+            zip(acts, obs, rews, dones, infos, strict=True)
+        ):
+            after = info["terminal_observation"] if done else ob
+            self.add_step({"acts": act, "rews": rew, "obs": after, "infos": info}, env)
+            if done:
+                finished.append(self.finish_trajectory(env, terminal=_is_terminal(info)))
+                self.add_step({"obs": ob}, env)
+        return finished
+
+
+def _is_terminal(info: Mapping[str, Any]) -> bool:
+    """Whether an episode that SB3 ended with this info did not just reach a time limit."""
+    return not info.get("TimeLimit.truncated", False)
 
 
 def storage_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

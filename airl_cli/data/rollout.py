@@ -4,30 +4,44 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
-from airl_cli.data.policies import PolicyFn, PolicyLike, as_policy_fn
-from airl_cli.data.recorder import EpisodeRecorder, storage_dtype
-from airl_cli.data.types import (
-    Trajectory,
-    TrajectoryWithRew,
-    Transitions,
-    TransitionsWithRew,
-    true_returns,
-)
+from airl_cli.data.policies import AnyPolicy, PolicyCallable, policy_to_callable
+from airl_cli.data.recorder import EpisodeRecorder, TrajectoryAccumulator, storage_dtype
+from airl_cli.data.transitions import flatten_trajectories, flatten_trajectories_with_rew
+from airl_cli.data.types import TrajectoryWithRew, TransitionsWithRew, true_returns
 from airl_cli.errors import InvalidValueError
+
+__all__ = [
+    "AnyPolicy",
+    "GenTrajTerminationFn",
+    "PolicyCallable",
+    "TrajectoryAccumulator",
+    "discounted_sum",
+    "flatten_trajectories",
+    "flatten_trajectories_with_rew",
+    "generate_trajectories",
+    "generate_transitions",
+    "make_min_episodes",
+    "make_min_timesteps",
+    "make_sample_until",
+    "policy_to_callable",
+    "rollout",
+    "rollout_stats",
+    "unwrap_traj",
+]
 
 _log = logging.getLogger(__name__)
 
-SampleUntil = Callable[[Sequence[TrajectoryWithRew]], bool]
-"""Whether the finished trajectories suffice."""
+GenTrajTerminationFn = Callable[[Sequence[TrajectoryWithRew]], bool]
+"""From the finished trajectories to whether they suffice."""
 
 
-def make_min_episodes(n: int) -> SampleUntil:
+def make_min_episodes(n: int) -> GenTrajTerminationFn:
     """Condition: at least `n` finished episodes.
 
     Raises:
@@ -37,7 +51,7 @@ def make_min_episodes(n: int) -> SampleUntil:
     return lambda trajectories: len(trajectories) >= n
 
 
-def make_min_timesteps(n: int) -> SampleUntil:
+def make_min_timesteps(n: int) -> GenTrajTerminationFn:
     """Condition: at least `n` timesteps in finished episodes.
 
     Raises:
@@ -49,7 +63,7 @@ def make_min_timesteps(n: int) -> SampleUntil:
 
 def make_sample_until(
     min_timesteps: int | None = None, min_episodes: int | None = None
-) -> SampleUntil:
+) -> GenTrajTerminationFn:
     """Condition that holds when every given minimum is reached.
 
     Args:
@@ -59,7 +73,7 @@ def make_sample_until(
     Raises:
         InvalidValueError: If both are None, or one is below 1.
     """
-    conditions: list[SampleUntil] = []
+    conditions: list[GenTrajTerminationFn] = []
     if min_timesteps is not None:
         conditions.append(make_min_timesteps(min_timesteps))
     if min_episodes is not None:
@@ -73,11 +87,11 @@ def make_sample_until(
 
 
 def rollout(
-    policy: PolicyLike,
+    policy: AnyPolicy,
     venv: VecEnv,
-    sample_until: SampleUntil,
-    *,
+    sample_until: GenTrajTerminationFn,
     rng: np.random.Generator,
+    *,
     unwrap: bool = True,
     exclude_infos: bool = True,
     deterministic_policy: bool = False,
@@ -92,9 +106,9 @@ def rollout(
 
     Args:
         policy: An SB3 algorithm or policy (anything with SB3's `predict`), a callable
-            `(obs, state, episode_starts) -> (acts, state)`, or None for uniformly random actions
-            drawn from `rng`.
-        venv: Environment; it is reset first. Its episodes must end at some time.
+            `(obs, states, episode_starts) -> (acts, states)`, or None for uniformly random
+            actions drawn from `rng`; see `policy_to_callable`.
+        venv: Environment; it is reset first. Its episodes must end.
         sample_until: Asked each time an episode ends, with all that have ended; see
             `make_sample_until`.
         rng: Source of the random actions and of the order. The environments' own randomness comes
@@ -111,14 +125,14 @@ def rollout(
 
     Raises:
         InvalidTypeError: If the policy is of no supported kind, or a space is Dict or Tuple.
-        InvalidValueError: If the actions have the wrong shape, or `deterministic_policy` is asked
-            of something other than an SB3 policy.
+        InvalidValueError: If the policy was made for other spaces, the actions have the wrong
+            shape, or `deterministic_policy` is asked of something other than an SB3 policy.
     """
-    policy_fn = as_policy_fn(policy, venv, rng, deterministic=deterministic_policy)
+    act = policy_to_callable(policy, venv, deterministic_policy, rng=rng)
     recorder = EpisodeRecorder(
         venv.num_envs, venv.observation_space, venv.action_space, record_infos=not exclude_infos
     )
-    sampled = _sample(policy_fn, venv, sample_until, recorder, unwrap)
+    sampled = _sample(act, venv, sample_until, recorder, unwrap)
     trajectories = [sampled[index] for index in rng.permutation(len(sampled))]
     if verbose:
         _log.info("rollout: %s", dict(rollout_stats(trajectories)))
@@ -126,9 +140,9 @@ def rollout(
 
 
 def generate_trajectories(
-    policy: PolicyLike,
+    policy: AnyPolicy,
     venv: VecEnv,
-    sample_until: SampleUntil,
+    sample_until: GenTrajTerminationFn,
     rng: np.random.Generator,
     *,
     deterministic_policy: bool = False,
@@ -146,15 +160,15 @@ def generate_trajectories(
 
 
 def generate_transitions(
-    policy: PolicyLike,
+    policy: AnyPolicy,
     venv: VecEnv,
     n_timesteps: int,
-    *,
     rng: np.random.Generator,
+    *,
     truncate: bool = True,
-    **kwargs: Any,
+    deterministic_policy: bool = False,
 ) -> TransitionsWithRew:
-    """Sample transitions from whole episodes.
+    """Transitions of whole episodes as they come out of `venv`: nothing unwrapped, with infos.
 
     Args:
         policy: As in `rollout`.
@@ -162,80 +176,94 @@ def generate_transitions(
         n_timesteps: Number of transitions wanted, at least 1.
         rng: As in `rollout`.
         truncate: Return exactly `n_timesteps`, and not the rest of the episodes begun.
-        **kwargs: Passed on to `rollout`.
+        deterministic_policy: As in `rollout`.
 
     Raises:
         InvalidValueError: If `n_timesteps` is below 1; see also `rollout`.
     """
     sample_until = make_min_timesteps(n_timesteps)
-    trajectories = rollout(policy, venv, sample_until, rng=rng, **kwargs)
+    trajectories = generate_trajectories(
+        policy, venv, sample_until, rng, deterministic_policy=deterministic_policy
+    )
     transitions = flatten_trajectories_with_rew(trajectories)
     return transitions[:n_timesteps] if truncate else transitions
-
-
-def flatten_trajectories(trajectories: Iterable[Trajectory]) -> Transitions:
-    """All transitions of `trajectories`, in their order.
-
-    `dones` is true only for the last transition of a trajectory that ended in a terminal state;
-    infos are kept if every trajectory has them.
-
-    Raises:
-        InvalidValueError: If there are no trajectories, or their shapes differ.
-    """
-    return Transitions(**_flatten(list(trajectories)))
-
-
-def flatten_trajectories_with_rew(trajectories: Iterable[TrajectoryWithRew]) -> TransitionsWithRew:
-    """Like `flatten_trajectories`, with the rewards."""
-    trajectories = list(trajectories)
-    fields = _flatten(trajectories)
-    return TransitionsWithRew(**fields, rews=np.concatenate([t.rews for t in trajectories]))
 
 
 def rollout_stats(trajectories: Sequence[TrajectoryWithRew]) -> Mapping[str, float]:
     """Statistics of returns (undiscounted) and lengths (steps).
 
     Returns:
-        `n_traj`, and mean, std, min and max of `return` and `len`; where every trajectory carries
-        the infos of SB3's Monitor, also of `monitor_return` and `monitor_len`: what the episode
-        was before wrappers outside Monitor changed it.
+        `n_traj`, `len_min` and `len_max` as integers, and as floats min, mean, std and max of
+        `return` and mean and std of `len`; where trajectories carry the infos of SB3's Monitor,
+        also their number `monitor_return_len` and the statistics of `monitor_return` and
+        `monitor_len`: what the episode was before wrappers outside Monitor changed it.
 
     Raises:
         InvalidValueError: If there are no trajectories.
     """
     if not trajectories:
         raise InvalidValueError("there are no trajectories to take statistics of.")
-    stats = {"n_traj": float(len(trajectories))}
+    stats: dict[str, float] = {"n_traj": len(trajectories)}
     stats |= _summary("return", true_returns(trajectories))
     stats |= _summary("len", [len(trajectory) for trajectory in trajectories])
-    last = [{} if t.infos is None else t.infos[-1] for t in trajectories]
-    if all("episode" in info for info in last):
-        stats |= _summary("monitor_return", [info["episode"]["r"] for info in last])
-        stats |= _summary("monitor_len", [info["episode"]["l"] for info in last])
+    last = [t.infos[-1] for t in trajectories if t.infos is not None]
+    monitored = [info["episode"] for info in last if "episode" in info]
+    if monitored:
+        stats["monitor_return_len"] = len(monitored)
+        stats |= _summary("monitor_return", [float(episode["r"]) for episode in monitored])
+        stats |= _summary("monitor_len", [int(episode["l"]) for episode in monitored])
     return stats
 
 
+def discounted_sum(arr: np.ndarray, gamma: float) -> np.ndarray | float:
+    """Sum of `gamma**t * arr[t]` over the first axis, time: an array (T, ...) gives (...).
+
+    Args:
+        arr: Rewards, for example, the first one undiscounted.
+        gamma: The discount.
+    """
+    weights = np.power(float(gamma), np.arange(len(arr)))
+    return np.tensordot(weights, arr, axes=1)[()]
+
+
+def unwrap_traj(traj: TrajectoryWithRew) -> TrajectoryWithRew:
+    """`traj` with the observations and rewards that a `RolloutInfoWrapper` kept.
+
+    Raises:
+        InvalidValueError: If the trajectory has no infos, or the last one no `"rollout"`.
+    """
+    info = {} if traj.infos is None else traj.infos[-1]
+    if "rollout" not in info:
+        raise InvalidValueError(
+            "the trajectory's last info has no 'rollout', so it cannot be unwrapped.",
+            "Put a RolloutInfoWrapper around the environment, and sample with infos.",
+        )
+    return _unwrapped(traj, info)
+
+
 def _sample(
-    policy_fn: PolicyFn,
+    act: PolicyCallable,
     venv: VecEnv,
-    sample_until: SampleUntil,
+    sample_until: GenTrajTerminationFn,
     recorder: EpisodeRecorder,
     unwrap: bool,
 ) -> list[TrajectoryWithRew]:
     trajectories: list[TrajectoryWithRew] = []
     obs: Any = venv.reset()
-    state = None
+    states = None
     dones = np.ones(venv.num_envs, dtype=bool)  # SB3's `episode_start`
-    active = np.ones(venv.num_envs, dtype=bool)  # does the env's present episode count?
+    active = np.ones(venv.num_envs, dtype=bool)  # does the environment's present episode count?
     enough = False
     while active.any():
-        acts, state = policy_fn(obs, state, dones)
+        acts, states = act(obs, states, dones)
         next_obs, rews, dones, infos = venv.step(acts)
         recorder.add(obs, acts, rews, infos)
         for env in map(int, np.flatnonzero(dones)):
             if active[env]:
                 trajectory = recorder.end_episode(env, infos[env])
-                trajectories.append(_unwrap(trajectory, infos[env]) if unwrap else trajectory)
+                if unwrap and "rollout" in infos[env]:
+                    trajectory = _unwrapped(trajectory, infos[env])
+                trajectories.append(trajectory)
             else:
                 recorder.skip_episode(env)
         if dones.any():
@@ -246,10 +274,8 @@ def _sample(
     return trajectories
 
 
-def _unwrap(trajectory: TrajectoryWithRew, last_info: Mapping[str, Any]) -> TrajectoryWithRew:
-    original = last_info.get("rollout")
-    if original is None:
-        return trajectory
+def _unwrapped(trajectory: TrajectoryWithRew, last_info: Mapping[str, Any]) -> TrajectoryWithRew:
+    original = last_info["rollout"]
     obs = original["obs"]
     return dataclasses.replace(
         trajectory,
@@ -258,32 +284,11 @@ def _unwrap(trajectory: TrajectoryWithRew, last_info: Mapping[str, Any]) -> Traj
     )
 
 
-def _flatten(trajectories: Sequence[Trajectory]) -> dict[str, Any]:
-    if not trajectories:
-        raise InvalidValueError("there are no trajectories to flatten.")
-    for name in ("obs", "acts"):
-        shapes = {getattr(trajectory, name).shape[1:] for trajectory in trajectories}
-        if len(shapes) > 1:
-            raise InvalidValueError(
-                f"the trajectories' {name} have different shapes: {sorted(shapes)}.",
-                "Trajectories used together must come from the same environment.",
-            )
-    infos = [np.asarray(t.infos, dtype=object) for t in trajectories if t.infos is not None]
-    last = np.cumsum([len(trajectory) for trajectory in trajectories]) - 1
-    dones = np.zeros(last[-1] + 1, dtype=bool)
-    dones[last] = [trajectory.terminal for trajectory in trajectories]
-    return {
-        "obs": np.concatenate([trajectory.obs[:-1] for trajectory in trajectories]),
-        "acts": np.concatenate([trajectory.acts for trajectory in trajectories]),
-        "infos": np.concatenate(infos) if len(infos) == len(trajectories) else None,
-        "next_obs": np.concatenate([trajectory.obs[1:] for trajectory in trajectories]),
-        "dones": dones,
-    }
-
-
 def _summary(name: str, values: Any) -> dict[str, float]:
+    """Minimum and maximum keep the type of Python or NumPy integers."""
+    array = np.asarray(values)
     return {
-        f"{name}_{statistic.__name__}": float(statistic(values))
+        f"{name}_{statistic.__name__}": statistic(array).item()
         for statistic in (np.mean, np.std, np.min, np.max)
     }
 

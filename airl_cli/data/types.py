@@ -1,16 +1,15 @@
 """Trajectories (whole episodes) and transitions (single steps, in no particular order).
 
 All of them are immutable records of NumPy arrays whose first axis is time (trajectories) or the
-batch (transitions). `terminal` and `dones` mean a terminal state of the MDP; an episode that a
-time limit cut off is not terminal, and its value and potential go on (Pardo et al. 2018,
-arXiv 1712.00378).
+batch (transitions). `terminal` and `dones` mean a terminal state of the MDP; the last state before
+a time limit is not terminal, and is bootstrapped (Pardo et al. 2018, arXiv 1712.00378).
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, TypedDict, TypeVar, overload
 
 import numpy as np
 import torch as th
@@ -20,6 +19,16 @@ from airl_cli.errors import InvalidTypeError, InvalidValueError
 
 Infos = np.ndarray | Sequence[Mapping[str, Any]] | None
 Self_ = TypeVar("Self_", bound="TransitionsMinimal")
+
+
+class TransitionMapping(TypedDict, total=False):
+    """A batch of transitions by field; `obs` and `acts` are always there."""
+
+    obs: np.ndarray | th.Tensor
+    acts: np.ndarray | th.Tensor
+    next_obs: np.ndarray | th.Tensor
+    dones: np.ndarray | th.Tensor
+    rews: np.ndarray | th.Tensor
 
 
 class _Record:
@@ -44,14 +53,24 @@ class _Record:
         if not isinstance(infos, np.ndarray):
             object.__setattr__(self, "infos", as_object_array(infos))
 
+    def _convert_column(self, name: str, length: int) -> np.ndarray:
+        """One number for each action; a column (length, 1) is flattened."""
+        self._convert(name)
+        column: np.ndarray = getattr(self, name)
+        if column.shape == (length, 1):
+            column = column[:, 0]
+        shape = column.shape
+        _check(shape == (length,), self, f"{name} of shape {shape} instead of ({length},)")
+        return column
+
     def _convert_rews(self, length: int) -> None:
-        self._convert("rews")
-        rews: np.ndarray = getattr(self, "rews")  # noqa: B009
-        _check(rews.shape == (length,), self, f"rews of shape {rews.shape} instead of ({length},)")
+        rews = self._convert_column("rews", length)
         if rews.dtype.kind != "f":
-            object.__setattr__(self, "rews", rews.astype(np.float32))
+            rews = rews.astype(np.float32)
+        object.__setattr__(self, "rews", rews)
 
     def __eq__(self, other: object) -> bool:
+        """Equal fields; no infos equal empty ones."""
         if type(self) is not type(other):
             return NotImplemented
         return all(
@@ -184,24 +203,17 @@ class Transitions(TransitionsMinimal):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._convert("next_obs", "dones")
+        self._convert("next_obs")
         _check(
             self.next_obs.shape == self.obs.shape,
             self,
             f"obs of shape {self.obs.shape} but next_obs of shape {self.next_obs.shape}",
         )
-        _check(
-            self.dones.shape == (len(self),),
-            self,
-            f"dones of shape {self.dones.shape} instead of ({len(self)},)",
-        )
-        if self.dones.dtype != np.bool_:
-            _check(
-                bool(np.isin(self.dones, (0, 1)).all()),
-                self,
-                "dones that are neither true nor false",
-            )
-            object.__setattr__(self, "dones", self.dones.astype(bool))
+        dones = self._convert_column("dones", len(self))
+        if dones.dtype != np.bool_:
+            flags = bool(np.isin(dones, (0, 1)).all())
+            _check(flags, self, "dones that are neither true nor false")
+        object.__setattr__(self, "dones", dones.astype(bool, copy=False))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -268,7 +280,9 @@ def _equal(a: Any, b: Any) -> bool:
         if a.dtype == object or b.dtype == object:
             return len(a) == len(b) and all(_info_equal(x, y) for x, y in zip(a, b, strict=True))
         return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-    return bool(a is b or (type(a) is type(b) and a == b))
+    if a is None or b is None:  # infos
+        return all(not info for infos in (a, b) if infos is not None for info in infos)
+    return bool(a == b)
 
 
 def _info_equal(a: Any, b: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 from airl_cli.data.checks import lengths_of, returns_of
-from airl_cli.data.subsample import check_every, subsampled
+from airl_cli.data.transitions import check_every, subsample
 from airl_cli.data.types import Trajectory, Transitions
 from airl_cli.errors import InvalidValueError
 from airl_cli.evaluation import sample_episodes
@@ -166,7 +166,7 @@ class PolicyExpert(ABC):
         samples = None
         if sampling.subsample > 1:
             rng = np.random.default_rng(derive_seed(seed, "subsample"))
-            samples = subsampled(trajectories, sampling.subsample, rng)
+            samples = subsample(trajectories, sampling.subsample, rng)
         described = describe_demonstrations(
             trajectories,
             source=self.source,

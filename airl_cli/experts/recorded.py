@@ -14,7 +14,7 @@ from airl_cli.data.formats import Recording
 from airl_cli.data.spaces import describe, same_space
 from airl_cli.data.storage import TrajectoryFile
 from airl_cli.data.stored import StoredEpisodes, StoredTransitions
-from airl_cli.data.subsample import check_every, kept, subsampled
+from airl_cli.data.transitions import check_every, subsample, subsample_indices
 from airl_cli.errors import InvalidValueError
 from airl_cli.experts.base import Demonstrations, describe_demonstrations, log
 from airl_cli.seeding import derive_seed
@@ -155,7 +155,7 @@ def _select(
     trajectories = [fitting.fit(number, episodes[number]) for number in numbers.tolist()]
     samples = None
     if selection.subsample > 1:
-        samples = subsampled(trajectories, selection.subsample, rng)
+        samples = subsample(trajectories, selection.subsample, rng)
     return Demonstrations(trajectories, policy=None, samples=samples)
 
 
@@ -179,6 +179,6 @@ def _transitions(
     lengths = file.lengths[numbers]
     first_in_file = (np.cumsum(file.lengths) - file.lengths)[numbers]
     first_chosen = np.cumsum(lengths) - lengths
-    chosen = kept(lengths, every, rng)
+    chosen = subsample_indices(lengths, every, rng)
     episode = np.searchsorted(np.cumsum(lengths), chosen, side="right")
     return chosen - first_chosen[episode] + first_in_file[episode]

@@ -3,10 +3,11 @@ import logging
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch as th
 from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stable_baselines3 import PPO
+from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
@@ -283,18 +284,38 @@ def test_generate_transitions_cuts_to_the_number_asked_for(scripted_venv):
     assert (len(exact), len(whole)) == (10, 14)
     assert exact.rews.tolist() == [0, 1, 2, 3, 4, 5, 6, 0, 1, 2]
     assert np.flatnonzero(whole.dones).tolist() == [6, 13]
+    assert [info["action"] for info in exact.infos] == exact.acts.tolist()
     with pytest.raises(InvalidValueError, match="min_timesteps is 0"):
         rollout.generate_transitions(None, venv, 0, rng=rng())
 
 
-def test_flattening_keeps_infos_only_if_all_have_them():
+def test_generate_transitions_unwraps_nothing(scripted_venv):
+    class Halved(gym.ObservationWrapper):
+        def observation(self, observation):
+            return observation / 2
+
+    venv = scripted_venv([[(4, "truncated")]], wrap=lambda env: Halved(RolloutInfoWrapper(env)))
+    transitions = rollout.generate_transitions(None, venv, 4, rng())
+    assert transitions.obs[:, 2].tolist() == [0, 0.5, 1, 1.5]
+    (unwrapped,) = rollout.rollout(None, venv, rollout.make_min_episodes(1), rng())
+    assert unwrapped.obs[:, 2].tolist() == [0, 1, 2, 3, 4]
+    (kept,) = rollout.generate_trajectories(None, venv, rollout.make_min_episodes(1), rng())
+    assert rollout.unwrap_traj(kept).obs[:, 2].tolist() == [0, 1, 2, 3, 4]
+    with pytest.raises(ValueError, match="RolloutInfoWrapper"):
+        rollout.unwrap_traj(unwrapped)
+
+
+def test_flattening_gives_every_transition_an_info():
     def trajectory(infos):
         return TrajectoryWithRew(np.zeros((3, 2)), np.zeros(2), infos, True, np.ones(2))
 
     known = trajectory([{"a": 1}, {"a": 2}])
     assert [info["a"] for info in rollout.flatten_trajectories([known, known]).infos] == [1, 2] * 2
-    assert rollout.flatten_trajectories([known, trajectory(None)]).infos is None
-    assert type(rollout.flatten_trajectories([known])) is Transitions
+    mixed = rollout.flatten_trajectories([known, trajectory(None)])
+    assert mixed.infos.tolist() == [{"a": 1}, {"a": 2}, {}, {}]
+    assert mixed[3]["infos"] == {}
+    sliced = {name: values[:3] for name, values in vars(mixed).items()}
+    assert len(Transitions(**sliced)) == 3
 
 
 def test_trajectories_of_different_environments_do_not_flatten():
@@ -318,7 +339,10 @@ def test_stats_of_returns_lengths_and_monitor(scripted_venv):
     assert (stats["monitor_return_min"], stats["monitor_return_max"]) == (1, 6)
     assert stats["monitor_len_mean"] == 3
     assert stats["return_max"] != 6
-    assert all(isinstance(value, float) for value in stats.values())
+    counts = {"n_traj", "len_min", "len_max", "monitor_return_len"}
+    counts |= {"monitor_len_min", "monitor_len_max"}
+    assert {name for name, value in stats.items() if type(value) is int} == counts
+    assert {type(stats[name]) for name in stats.keys() - counts} == {float}
 
 
 def test_stats_without_monitor_and_without_trajectories(scripted_venv):
@@ -353,3 +377,58 @@ def test_verbose_logs_the_statistics(scripted_venv, caplog):
             verbose=True,
         )
     assert "return_mean" in caplog.text
+
+
+def test_a_policy_of_other_spaces_is_refused_before_a_step(scripted_venv):
+    venv = scripted_venv([[(4, "terminated")]])
+    model = PPO("MlpPolicy", venv, n_steps=8, batch_size=8, device="cpu")
+    enough = rollout.make_min_episodes(1)
+    venv.observation_space = spaces.Box(-1, 1, (4,), np.float32)
+    with pytest.raises(ValueError, match=r"observation space is Box of shape \(3,\).*\(4,\)"):
+        rollout.rollout(model, venv, enough, rng())
+    venv.observation_space = spaces.Box(-1, 1, (3,), np.float32)  # other bounds do not matter
+    assert len(rollout.rollout(model, venv, enough, rng())) == 1
+    venv.action_space = spaces.Discrete(4)
+    with pytest.raises(ValueError, match="action space is Discrete with 3 values.*4 values"):
+        rollout.rollout(model.policy, venv, enough, rng())
+
+
+@pytest.mark.parametrize("algorithm", [PPO, SAC])
+def test_sampled_gsde_actions_are_independent_draws_of_the_present_deviation(algorithm):
+    class OneState(CoinEnv):
+        action_space = spaces.Box(-1, 1, (1,), np.float32)
+
+        def step(self, action):
+            return np.ones(1, np.float32), 0.0, False, False, {}
+
+    venv = DummyVecEnv([OneState] * 4)
+    act = {"buffer_size": 10} if algorithm is SAC else {"n_steps": 8, "batch_size": 8}
+    model = algorithm("MlpPolicy", venv, use_sde=True, seed=0, device="cpu", **act)
+    actor = model.policy.actor if algorithm is SAC else model.policy
+    with th.no_grad():
+        actor.log_std.fill_(-4.0)
+    act = rollout.policy_to_callable(model, venv)
+    obs, starts = np.ones((4, 1), np.float32), np.zeros(4, bool)
+    acts = np.concatenate([act(obs, None, starts)[0] for _ in range(250)])
+    assert len(np.unique(acts)) > 990
+    claimed = actor.action_dist.distribution.stddev[0].item()
+    mode = model.predict(obs[:1], deterministic=True)[0].item()
+    assert acts.std() == pytest.approx(claimed, rel=0.15)
+    assert acts.mean() == pytest.approx(mode, abs=4 * claimed / np.sqrt(1000) + 1e-3)
+
+
+def test_discounted_sum_leaves_the_first_step_undiscounted():
+    assert rollout.discounted_sum(np.array([1.0, 2.0, 4.0]), 0.5) == 3.0
+    pairs = np.array([[1.0, 0.0], [2.0, 2.0]])
+    assert rollout.discounted_sum(pairs, 1.0).tolist() == [3.0, 2.0]
+
+
+def test_random_actions_without_a_generator_are_the_action_spaces_own(scripted_venv):
+    venv = scripted_venv([[(4, "terminated")]] * 2)
+    act = rollout.policy_to_callable(None, venv)
+    starts = np.ones(2, bool)
+    venv.action_space.seed(3)
+    drawn = [act(None, None, starts)[0].tolist() for _ in range(5)]
+    venv.action_space.seed(3)
+    assert drawn == [act(None, None, starts)[0].tolist() for _ in range(5)]
+    assert all(len(acts) == 2 for acts in drawn)

@@ -59,7 +59,7 @@ def test_trajectories_with_lengths_that_do_not_fit_are_refused(n_obs, n_acts, in
         Trajectory(np.zeros((n_obs, 2)), np.zeros(n_acts), infos, terminal=True)
 
 
-@pytest.mark.parametrize("rews", [np.zeros(2), np.zeros((3, 1)), np.zeros(4)])
+@pytest.mark.parametrize("rews", [np.zeros(2), np.zeros((1, 3)), np.zeros(4)])
 def test_rewards_need_one_number_a_step(rews):
     with pytest.raises(InvalidValueError, match="rews of shape"):
         TrajectoryWithRew(np.zeros((4, 2)), np.zeros(3), None, terminal=True, rews=rews)
@@ -130,7 +130,7 @@ def test_a_data_loader_makes_batches_of_tensors(infos):
     [
         ({"acts": np.zeros(4)}, "5 observations for 4 actions"),
         ({"next_obs": np.zeros((5, 3))}, r"next_obs of shape \(5, 3\)"),
-        ({"dones": np.zeros((5, 1), bool)}, r"dones of shape \(5, 1\)"),
+        ({"dones": np.zeros((5, 2), bool)}, r"dones of shape \(5, 2\)"),
         ({"dones": np.full(5, 2)}, "neither true nor false"),
         ({"rews": np.zeros(6)}, r"rews of shape \(6,\)"),
         ({"infos": [{}]}, "1 infos for 5 actions"),
@@ -146,6 +146,20 @@ def test_dones_given_as_numbers_become_booleans():
     changed = dataclasses.replace(transitions(), dones=np.array([0, 0, 1.0, 0, 1]))
     assert changed.dones.dtype == bool
     assert changed.dones.tolist() == [False, False, True, False, True]
+
+
+def test_dones_and_rewards_in_a_column_are_one_for_each_transition():
+    flags = np.array([False, True, False, True, True])
+    changed = dataclasses.replace(transitions(), dones=flags[:, None], rews=np.ones((5, 1)))
+    assert changed.dones.tolist() == flags.tolist()
+    assert changed.rews.shape == (5,)
+
+
+def test_no_infos_equal_empty_ones():
+    known = Trajectory(np.zeros((2, 1)), np.zeros(1), [{}], True)
+    assert known == dataclasses.replace(known, infos=None)
+    assert known != dataclasses.replace(known, infos=[{"a": 1}])
+    assert dataclasses.replace(known, infos=None) != dataclasses.replace(known, infos=[{"a": 1}])
 
 
 def test_minimal_transitions_need_no_next_observation():
