@@ -54,7 +54,8 @@ def evaluate(cfg: DictConfig) -> float:
         seed=seed,
         expert_policy=expert.policy,
         expert_returns=expert.returns,
-        **settings,
+        n_episodes=settings["n_episodes"],
+        deterministic=settings["deterministic"],
     )
     result = evaluation.result(n_demonstrations=len(expert.trajectories))
     write_json(context.output_dir / layout.RESULT, {**result, "run": str(config["run"])})

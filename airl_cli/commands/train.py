@@ -16,6 +16,7 @@ from airl_cli.config.validation import TRAIN_KEYS
 from airl_cli.data.types import Trajectory
 from airl_cli.envs.check import check_fixed_horizon
 from airl_cli.evaluation import evaluate, random_baseline
+from airl_cli.evaluation.retrain import ROUND_SETTINGS, retrain
 from airl_cli.experts.check import check_demonstrations
 from airl_cli.runs import Run
 from airl_cli.seeding import derive_seed
@@ -74,8 +75,19 @@ def train(cfg: DictConfig) -> float:
                 expert_policy=demonstrations.policy,
                 expert_returns=demonstrations.returns,
                 random=random,
-                **config["evaluation"],
+                n_episodes=n_episodes,
+                deterministic=config["evaluation"]["deterministic"],
             )
+            if config["evaluation"].get("retrain"):
+                evaluation = retrain(
+                    evaluation,
+                    make(config["generator"]),
+                    env,
+                    trainer.reward_test,
+                    total_timesteps=total_timesteps,
+                    deterministic=config["evaluation"]["deterministic"],
+                    **{name: config["trainer"][name] for name in ROUND_SETTINGS},
+                )
             run.finish(trainer, evaluation)
     show(evaluation.table())
     run.log.info("everything is in %s", run.path)

@@ -1,6 +1,9 @@
-"""`airl transfer run=<train run> env=<target>`: a run's reward, under other dynamics."""
+"""`airl transfer run=<train run> [env=<target>]`: new policies on a run's reward."""
 
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +17,16 @@ from airl_cli.commands.job import job_context, prepare_process, show
 from airl_cli.config.instantiation import build, instantiate
 from airl_cli.config.validation import TRANSFER_KEYS, validated
 from airl_cli.data.spaces import describe, same_space
-from airl_cli.envs import EnvSpec
-from airl_cli.envs.check import check_fixed_horizon
+from airl_cli.data.types import TrajectoryWithRew, true_returns
+from airl_cli.envs import EnvSpec, check_fixed_horizon
 from airl_cli.errors import InvalidValueError, NotFoundError
-from airl_cli.evaluation import evaluate_policy_returns, random_baseline
+from airl_cli.evaluation import mean, random_baseline, sample_episodes
+from airl_cli.evaluation.retrain import ROUND_SETTINGS, train_on_reward
 from airl_cli.evaluation.transfer import TransferEvaluation, summary_table
+from airl_cli.experts.base import Demonstrations, describe_demonstrations
 from airl_cli.rewards import RewardNet
 from airl_cli.runs import LoadedRun, Run, layout, load_run
+from airl_cli.runs.safe_config import safe_instantiate
 from airl_cli.seeding import derive_seed
 
 NOTHING = np.array([])
@@ -33,31 +39,28 @@ def transfer(cfg: DictConfig) -> float:
         cfg: The composed config of `conf/transfer.yaml`.
 
     Returns:
-        The mean transfer score: 0 for the run's policy as it is, 1 for the true reward.
+        The mean transfer score: 0 for the run's policy as it is, 1 for the true reward. NaN where
+        no run has one.
 
     Raises:
         AirlError: If there is no such run, its reward does not fit the target, or training
             cannot go on.
     """
-    if cfg.get("env") is None:
-        raise InvalidValueError(
-            "no target environment is chosen.", "Add env=..., for example env=point_maze."
-        )
     config = validated(cfg, TRANSFER_KEYS)
     prepare_process(config)
     context = job_context()
-    env = instantiate(config["env"])
     trusted = config["trust"]
     sources = [load_run(path, trusted=trusted) for path in find_runs(Path(config["run"]))]
     gail = load_run(config["gail_run"], trusted=trusted) if config["gail_run"] else None
-    for source in sources:
+    jobs = [job_config(config, source, context.overrides) for source in sources]
+    envs = [environment(job, config, source) for job, source in zip(jobs, sources, strict=True)]
+    for source, env in zip(sources, envs, strict=True):
         check_reward_fits(source, env)
-    if gail is not None:
-        check_fits(gail, env)
+        if gail is not None:
+            check_fits(gail, env)
     evaluations = []
-    for source in sources:
+    for job, env, source in zip(jobs, envs, sources, strict=True):
         folder = context.output_dir / (source.path.name if len(sources) > 1 else "")
-        job = {**config, "run": str(source.path)}
         with Run.create(
             folder, config=job, verbose=config["verbose"], multirun=context.multirun
         ) as run:
@@ -66,7 +69,46 @@ def transfer(cfg: DictConfig) -> float:
     if len(evaluations) > 1:
         show(summary_table(evaluations))
     context.log.info("everything is in %s", context.output_dir)
-    return float(np.mean([evaluation.transfer_score for evaluation in evaluations]))
+    scores = [e.transfer_score for e in evaluations if not np.isnan(e.transfer_score)]
+    return mean(scores)
+
+
+def job_config(
+    config: Mapping[str, Any], source: LoadedRun, overrides: Sequence[str]
+) -> dict[str, Any]:
+    """The config of one source's transfer.
+
+    Without a target environment it is the retrain test: the run's own environment and, where the
+    command line does not give others, its own generator settings and number of steps.
+
+    Args:
+        config: Checked, plain containers.
+        source: The run whose reward it is.
+        overrides: Of the command line.
+    """
+    job = {**config, "run": str(source.path)}
+    if config.get("env") is not None:
+        return job
+    given = {override.partition("=")[0].lstrip("+") for override in overrides}
+    job["env"] = source.config["env"]
+    if not any(key.split(".")[0] == "generator" for key in given):
+        job["generator"] = source.config["generator"]
+    own = {
+        name: source.config["trainer"].get(name) for name in ("total_timesteps", *ROUND_SETTINGS)
+    }
+    taken = {k: v for k, v in own.items() if v is not None and f"trainer.{k}" not in given}
+    job["trainer"] = {**config["trainer"], **taken}
+    if "upper_bound.total_timesteps" not in given:
+        total = job["trainer"]["total_timesteps"]
+        job["upper_bound"] = {**config["upper_bound"], "total_timesteps": total}
+    return job
+
+
+def environment(job: Mapping[str, Any], config: Mapping[str, Any], source: LoadedRun) -> EnvSpec:
+    """The target: the one that was chosen, or else the run's; a run's config is not trusted."""
+    if config.get("env") is None:
+        return source.env_spec(trusted=config["trust"])
+    return instantiate(job["env"])
 
 
 def _transfer_one(
@@ -74,47 +116,107 @@ def _transfer_one(
 ) -> TransferEvaluation:
     if not source.recovers_reward:
         run.log.warning("%s is a GAIL run: its discriminator is not a reward", source.path)
-    seed, n_episodes = config["seed"], config["evaluation"]["n_episodes"]
+    seed, settings = config["seed"], config["evaluation"]
     judged_on = derive_seed(seed, "evaluation")
-    random = random_baseline(env, n_episodes, judged_on)
+    random = random_baseline(env, settings["n_episodes"], judged_on)
     check_fixed_horizon(
         random.lengths,
         allow_variable_horizon=config["trainer"]["allow_variable_horizon"],
         what=f"random episodes of {env.id}",
     )
+    generator = generator_of(config, source)
+    episodes_of = partial(
+        sample_episodes,
+        env=env,
+        n_episodes=settings["n_episodes"],
+        seed=judged_on,
+        deterministic=settings["deterministic"],
+    )
     with closing(env.make(seed)) as venv:
-        trainer = _assemble(config, venv, source.reward_test, run)
-        upper_bound = instantiate(config["upper_bound"]).demonstrations(env, seed=seed)
+        trainer = _assemble(config, venv, generator, source.reward_test, run)
+        upper_bound = _train_upper_bound(config, env, generator, source, episodes_of, run)
         run.set_references(upper_bound, random)
         trainer.train(config["trainer"]["total_timesteps"], callback=run.after_round(trainer))
-
-        def returns_of(policy: Any) -> np.ndarray:
-            return evaluate_policy_returns(
-                policy, env, n_episodes, judged_on, config["evaluation"]["deterministic"]
-            )
-
         evaluation = TransferEvaluation(
             env_id=env.id,
             seed=seed,
-            learner_returns=returns_of(trainer.policy),
-            expert_returns=returns_of(upper_bound.policy),
+            learner_returns=true_returns(episodes_of(trainer.policy)),
+            expert_returns=upper_bound.returns,
             random_returns=random.returns,
-            source_returns=returns_of(source.policy) if applies(source, venv) else NOTHING,
-            gail_returns=NOTHING if gail is None else returns_of(gail.policy),
+            source_returns=true_returns(episodes_of(source.policy))
+            if applies(source, venv)
+            else NOTHING,
+            gail_returns=NOTHING if gail is None else true_returns(episodes_of(gail.policy)),
+            run_levels=run_levels(config, source),
         )
         run.finish(trainer, evaluation)
     return evaluation
 
 
+def _train_upper_bound(
+    config: Mapping[str, Any],
+    env: EnvSpec,
+    generator: Callable[..., Any],
+    source: LoadedRun,
+    episodes_of: Callable[[Any], list[TrajectoryWithRew]],
+    run: Run,
+) -> Demonstrations:
+    """(a): a policy trained on the true reward, and its evaluation episodes.
+
+    The generator is the same as for the learned reward; the seed is another one for each run, so
+    that seeds of a table stay independent.
+    """
+    total_timesteps = config["upper_bound"]["total_timesteps"]
+    run.log.info("(a): training on the true reward for %s steps", f"{total_timesteps:,}")
+    seed = derive_seed(derive_seed(config["seed"], "upper bound"), str(source.config.get("seed")))
+    started = time.perf_counter()
+    policy = train_on_reward(
+        partial(build, "generator", generator),
+        env,
+        None,
+        total_timesteps=total_timesteps,
+        seed=seed,
+        temperature=config["upper_bound"]["temperature"],
+        **{name: config["trainer"][name] for name in ROUND_SETTINGS},
+    )
+    episodes = episodes_of(policy)
+    run.log.info("(a): true return %s", f"{mean(true_returns(episodes)):,.1f}")
+    provenance = describe_demonstrations(
+        episodes, source="trained on the true reward", seed=seed, total_timesteps=total_timesteps
+    )
+    return Demonstrations(episodes, policy, provenance, time.perf_counter() - started)
+
+
+def generator_of(config: Mapping[str, Any], source: LoadedRun) -> Callable[..., Any]:
+    """Makes the SB3 algorithm; the node of a run's config is not trusted."""
+    if config["generator"] is source.config["generator"]:
+        node = {**config["generator"], "_partial_": True}
+        return safe_instantiate(node, trusted=config["trust"])
+    return instantiate(config["generator"])
+
+
+def run_levels(config: Mapping[str, Any], source: LoadedRun) -> tuple[float, float] | None:
+    """Random and expert return of the run, where this is its own environment; else None."""
+    if config["env"] is not source.config["env"] or source.result is None:
+        return None
+    random, expert = (source.result.get(f"{name}_return_mean") for name in ("random", "expert"))
+    if not isinstance(random, (int, float)) or not isinstance(expert, (int, float)):
+        return None
+    return float(random), float(expert)
+
+
 def _assemble(
-    config: dict[str, Any], venv: VecEnv, reward_net: RewardNet, run: Run
+    config: dict[str, Any],
+    venv: VecEnv,
+    generator: Callable[..., Any],
+    reward_net: RewardNet,
+    run: Run,
 ) -> RewardTrainer:
-    generator = build("generator", instantiate(config["generator"]), env=venv, seed=config["seed"])
     return build(
         "trainer",
         instantiate(config["trainer"], "total_timesteps"),
         venv=venv,
-        gen_algo=generator,
+        gen_algo=build("generator", generator, env=venv, seed=config["seed"]),
         reward_net=reward_net,
         log_dir=run.path / layout.TENSORBOARD,
         custom_logger=run.attach(build("logger", instantiate(config["logger"]), run.path)),

@@ -30,12 +30,13 @@ TRAIN_KEYS: OwnKeys = {
         "keep_checkpoints": int,
         "checkpoint_share": float | None,
     },
-    "evaluation": {"n_episodes": int, "deterministic": bool},
+    "evaluation": {"n_episodes": int, "deterministic": bool, "retrain": bool},
 }
 TRANSFER_KEYS: OwnKeys = {
     "": {**TRAIN_KEYS[""], "run": str, "gail_run": str | None},
     "trainer": TRAIN_KEYS["trainer"],
-    "evaluation": TRAIN_KEYS["evaluation"],
+    "upper_bound": {"total_timesteps": int, "temperature": float},
+    "evaluation": {"n_episodes": int, "deterministic": bool},
 }
 _OF_A_RUN = {**TRAIN_KEYS[""], "run": str, "seed": int | None}
 EVALUATE_KEYS: OwnKeys = {

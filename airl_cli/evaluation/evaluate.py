@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -117,6 +117,9 @@ class Evaluation:
         learner_returns: (n_eval_episodes,).
         expert_returns: (n,); empty where no expert is known.
         random_returns: (n,).
+        retrained_returns: Of a new policy, trained from scratch on the final reward; empty where
+            the retrain test (`airl_cli.evaluation.retrain`) was not made.
+        true_reward_returns: Of one trained on the true reward, with the same settings and steps.
     """
 
     env_id: str
@@ -124,11 +127,15 @@ class Evaluation:
     learner_returns: np.ndarray
     expert_returns: np.ndarray
     random_returns: np.ndarray
+    retrained_returns: np.ndarray = field(default_factory=lambda: np.array([]))
+    true_reward_returns: np.ndarray = field(default_factory=lambda: np.array([]))
+
+    _best: ClassVar[str] = "the expert"
 
     @property
     def no_score_because(self) -> str | None:
         """Why there is no normalised score; None where there is one."""
-        return no_scale("expert", self.expert_returns, "random actions", self.random_returns)
+        return no_scale(self._best, self.expert_returns, "random actions", self.random_returns)
 
     @property
     def normalized_score(self) -> float:
@@ -147,10 +154,15 @@ class Evaluation:
 
     def rows(self) -> Mapping[str, np.ndarray]:
         """The returns that the table compares, by the policy's name."""
+        retrained = {
+            "new policy on the learned reward": self.retrained_returns,
+            "new policy on the true reward": self.true_reward_returns,
+        }
         return {
             "learner": self.learner_returns,
             "expert": self.expert_returns,
             "random": self.random_returns,
+            **{name: returns for name, returns in retrained.items() if len(returns)},
         }
 
     def result(
@@ -186,7 +198,18 @@ class Evaluation:
             "n_eval_episodes": len(self.learner_returns),
             "normalized_score": self.normalized_score,
             "no_score_because": self.no_score_because,
+            **self._retrain_result(),
             **versions(),
+        }
+
+    def _retrain_result(self) -> dict[str, float]:
+        if not len(self.retrained_returns):
+            return {}
+        return {
+            "retrain_return_mean": mean(self.retrained_returns),
+            "retrain_score": self.score_of(self.retrained_returns),
+            "true_reward_return_mean": mean(self.true_reward_returns),
+            "true_reward_score": self.score_of(self.true_reward_returns),
         }
 
     def table(self) -> Table:
@@ -208,7 +231,7 @@ def no_scale(
     if difference > noise:
         return None
     return (
-        f"the mean return of the {upper} ({number(mean(upper_returns))}) does not exceed that of "
+        f"the mean return of {upper} ({number(mean(upper_returns))}) does not exceed that of "
         f"{lower} ({number(mean(lower_returns))}) by more than the noise of both"
     )
 

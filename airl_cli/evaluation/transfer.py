@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from rich.table import Table
@@ -15,7 +15,7 @@ from airl_cli.evaluation.statistics import mean, normalized_score
 from airl_cli.evaluation.tables import number
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TransferEvaluation(Evaluation):
     """True returns in the target environment (Fu, Luo & Levine 2018, table 1).
 
@@ -25,16 +25,20 @@ class TransferEvaluation(Evaluation):
     Attributes:
         source_returns: The run's own policy, applied as it is; empty where it cannot act.
         gail_returns: A GAIL run's policy, applied as it is; empty where none was given.
+        run_levels: Mean returns of random actions and of the run's expert, where the target is the
+            run's own environment: what the retrain score is measured between. None elsewhere.
     """
 
     source_returns: np.ndarray
     gail_returns: np.ndarray
+    run_levels: tuple[float, float] | None = None
+    _best: ClassVar[str] = "the policy trained on the true reward (a)"
 
     @property
     def no_transfer_score_because(self) -> str | None:
         """Why there is no transfer score; None where there is one."""
-        upper, lower = "policy trained on the true reward (a)", "the run's policy (c)"
-        return no_scale(upper, self.expert_returns, lower, self.source_returns)
+        lower = "the run's policy (c)"
+        return no_scale(self._best, self.expert_returns, lower, self.source_returns)
 
     @property
     def transfer_score(self) -> float:
@@ -64,8 +68,16 @@ class TransferEvaluation(Evaluation):
         table = super().table()
         reason = self.no_transfer_score_because
         score = f"transfer score (b - c) / (a - c): {number(self.transfer_score, '.3f')}"
-        notes = [score if reason is None else f"no transfer score: {reason}", table.caption]
-        table.caption = "\n".join(str(note) for note in notes if note)
+        notes = [f"no transfer score: {reason}" if reason else score]
+        retrain = self._retrain_result()
+        if retrain:
+            learned, true = (
+                number(retrain[f"{n}_score"], ".3f") for n in ("retrain", "true_reward")
+            )
+            notes.append(f"retrain score {learned}; on the true reward {true}")
+        if table.caption:
+            notes.append(str(table.caption))
+        table.caption = "\n".join(notes)
         return table
 
     def result(self, **kwargs: Any) -> dict[str, Any]:
@@ -80,6 +92,17 @@ class TransferEvaluation(Evaluation):
             "no_transfer_score_because": self.no_transfer_score_because,
             "source_return_mean": mean(self.source_returns),
             "gail_return_mean": mean(self.gail_returns),
+        }
+
+    def _retrain_result(self) -> dict[str, float]:
+        """As of `Evaluation`: in the run's own environment this comparison is the retrain test."""
+        if self.run_levels is None:
+            return {}
+        return {
+            "retrain_return_mean": mean(self.learner_returns),
+            "retrain_score": normalized_score(mean(self.learner_returns), *self.run_levels),
+            "true_reward_return_mean": mean(self.expert_returns),
+            "true_reward_score": normalized_score(mean(self.expert_returns), *self.run_levels),
         }
 
 
