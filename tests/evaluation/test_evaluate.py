@@ -200,3 +200,25 @@ def test_without_an_expert_there_is_no_score(env: EnvSpec) -> None:
     assert math.isnan(result["normalized_score"])
     assert math.isnan(result["expert_return_mean"])
     assert result["learner_return_mean"] == 10
+
+
+@pytest.mark.parametrize(
+    ("learner", "expert", "random"),
+    [
+        ([-3.0, -1.0], [0.0, 0.0, 0.0], [9.0, 11.0]),  # worse than random actions
+        ([5.0, 6.0], [10.0, 10.0], [10.0, 10.0]),  # equal
+        ([4.0, 8.0], [9.0, 12.0, 10.2], [8.0, 11.0, 12.0, 9.0]),  # better within the noise
+    ],
+)
+def test_an_expert_no_better_than_random_gives_no_score_and_the_reason(
+    learner: list[float], expert: list[float], random: list[float]
+) -> None:
+    evaluation = Evaluation("x-v0", 0, *map(np.array, (learner, expert, random)))
+    assert math.isnan(evaluation.normalized_score)
+    result = evaluation.result()
+    assert math.isnan(result["normalized_score"])
+    assert "the mean return of the expert" in result["no_score_because"]
+    assert result["learner_return_mean"] == np.mean(learner)
+    assert all(math.isnan(evaluation.score_of(returns)) for returns in evaluation.rows().values())
+    assert "no normalised score" in str(evaluation.table().caption)
+    assert math.isnan(normalized_score(5.0, np.mean(random), np.mean(random) - 1))

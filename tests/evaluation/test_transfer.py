@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,3 +32,18 @@ def test_what_was_not_compared_is_no_row_and_no_number() -> None:
     assert [name[:3] for name in rows] == ["(a)", "(b)", "(e)"]
     assert math.isnan(evaluation(source=[]).transfer_score)
     assert [name[:3] for name in evaluation(gail=[-1.0]).rows()] == [f"({x})" for x in "abcde"]
+
+
+def test_without_a_lead_of_the_true_reward_there_is_no_transfer_score() -> None:
+    found = evaluation(expert=[-30.0], source=[-25.0])
+    assert math.isnan(found.transfer_score)
+    assert "(a)" in str(found.no_transfer_score_because)
+    assert "no transfer score" in str(found.table().caption)
+
+
+def test_in_the_runs_own_environment_it_is_the_retrain_score() -> None:
+    found = replace(evaluation(), run_levels=(-46.0, -6.0))
+    assert found.result()["retrain_score"] == 1
+    assert found.result()["true_reward_score"] == pytest.approx(41 / 40)
+    assert "retrain_score" not in evaluation().result()
+    assert "retrain score 1.000; on the true reward 1.025" in str(found.table().caption)
