@@ -2,7 +2,8 @@
 
 Rewards are determined up to a positive factor, a constant and potential shaping at best. Pearson's
 correlation ignores the first two, the EPIC distance (Gleave et al. 2021, arXiv 2006.13900) all
-three. Both depend on the distribution of transitions: numbers from different ones do not compare.
+three, at terminal transitions too. Both depend on the distribution of transitions: distances on
+different ones do not compare.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from airl_cli.errors import InvalidValueError
 RewardFunction = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """From states, actions, next states and terminal flags (n, ...) to rewards (n,)."""
 
-_MAX_ROWS = 2**16  # transitions priced at once: bounds the memory
+_MAX_ROWS = 2**16  # transitions evaluated at once: bounds the memory
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class CoverageSample:
         states: Sample of the distribution of single states (m, *observation shape).
         actions: Sample of the distribution of single actions (k, *action shape).
         rewards: The true rewards that the environment gave (n,); None where it was not asked.
-        description: JSON-able; declares the distribution.
+        description: Of the distribution, for JSON.
     """
 
     state: np.ndarray
@@ -46,13 +47,13 @@ class CoverageSample:
     rewards: np.ndarray | None = None
     description: Mapping[str, Any] = field(default_factory=dict)
 
-    def price(self, reward: RewardFunction) -> np.ndarray:
-        """Rewards (n,) float64 of the transitions.
+    def rewards_by(self, reward: RewardFunction) -> np.ndarray:
+        """`reward` (n,) float64 of the transitions.
 
         Raises:
             InvalidValueError: If one is NaN or infinite.
         """
-        return _priced(reward, self.state, self.action, self.next_state, self.done)
+        return _finite_rewards(reward, self.state, self.action, self.next_state, self.done)
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def compare(
 
     Args:
         learned: A reward net's `predict`, for example.
-        true: None where the environment cannot price arbitrary transitions: only Pearson's
+        true: None where the environment does not offer its reward as a function: only Pearson's
             correlation with `sample.rewards` is known then, because canonical shaping needs
             R(s, a, s') for s' that do not follow from s and a.
         sample: What to compare on.
@@ -103,7 +104,7 @@ def compare(
                 "Compare on transitions that carry rewards: coverage=mixture, with "
                 "coverage.demonstrations=0 where the demonstrations have none.",
             )
-        return Comparison(pearson(sample.price(learned), sample.rewards))
+        return Comparison(pearson(sample.rewards_by(learned), sample.rewards))
     rng = np.random.default_rng(seed)
     draws = (
         sample.actions[rng.integers(len(sample.actions), size=n_mean_samples)],
@@ -111,7 +112,7 @@ def compare(
     )
     canonical = [canonically_shaped(reward, sample, discount, *draws) for reward in (learned, true)]
     return Comparison(
-        pearson(sample.price(learned), sample.price(true)),
+        pearson(sample.rewards_by(learned), sample.rewards_by(true)),
         pearson(*canonical),
         pearson_distance(*canonical),
     )
@@ -127,8 +128,13 @@ def canonically_shaped(
     """`R(s, a, s') + E[g R(s', A, S') - R(s, A, S') - g R(S, A, S')]` of a sample's transitions.
 
     Gleave et al. 2021, definition 4.1, with g the discount and the expectations as means over the
-    same samples of A and S' throughout: shaping then cancels exactly, not only in the limit. After
-    a terminal s' nothing follows, so its term is left out.
+    same samples of A and S' throughout: shaping then cancels exactly, not only in the limit.
+
+    After a terminal s' the MDP stays in an absorbing state, of which R tells nothing. In place of
+    `g E[R(s', A, S')]` stands there `(1 + g) E[R(S, A, S')] - E[R(S, A, S', terminal)]`: the one
+    linear combination of mean rewards by which potential shaping (with potential 0 in terminal
+    states: g E[h] of it) and a constant c (g c of it) cancel as they do elsewhere. What every
+    terminal transition gets alike therefore makes no difference either.
 
     Args:
         reward: R.
@@ -140,23 +146,28 @@ def canonically_shaped(
     Returns:
         Rewards (n,) float64.
     """
-
-    def mean_reward(states: np.ndarray) -> np.ndarray:
-        return _mean_rewards(reward, states, actions, next_states)
-
-    after = discount * np.where(sample.done, 0.0, mean_reward(sample.next_state))
-    constant = discount * mean_reward(next_states).mean()
-    return sample.price(reward) + after - mean_reward(sample.state) - constant
+    draws = actions, next_states
+    overall = _mean_rewards(reward, next_states, *draws).mean()
+    after = discount * _mean_rewards(reward, sample.next_state, *draws)
+    if sample.done.any():
+        at_ends = _mean_rewards(reward, next_states, *draws, terminal=True).mean()
+        after = np.where(sample.done, (1 + discount) * overall - at_ends, after)
+    before = _mean_rewards(reward, sample.state, *draws)
+    return sample.rewards_by(reward) + after - before - discount * overall
 
 
 def _mean_rewards(
-    reward: RewardFunction, states: np.ndarray, actions: np.ndarray, next_states: np.ndarray
+    reward: RewardFunction,
+    states: np.ndarray,
+    actions: np.ndarray,
+    next_states: np.ndarray,
+    terminal: bool = False,
 ) -> np.ndarray:
     """E[R(s, A, S')] (n,) of every state (n, ...), over paired samples of A and S' (m, ...)."""
     means = []
     for part in _blocks(states, len(actions)):
         after = np.concatenate([next_states] * len(part))
-        means.append(_mean_over(reward, part, actions, after))
+        means.append(_mean_over(reward, part, actions, after, terminal))
     return np.concatenate(means)
 
 
@@ -170,7 +181,8 @@ def mean_over_actions(
     """
     means = []
     for part in _blocks(states, len(actions)):
-        means.append(_mean_over(reward, part, actions, np.repeat(part, len(actions), axis=0)))
+        stays = np.repeat(part, len(actions), axis=0)
+        means.append(_mean_over(reward, part, actions, stays, False))
     return np.concatenate(means)
 
 
@@ -181,15 +193,20 @@ def _blocks(states: np.ndarray, m: int) -> Iterator[np.ndarray]:
 
 
 def _mean_over(
-    reward: RewardFunction, states: np.ndarray, actions: np.ndarray, next_states: np.ndarray
+    reward: RewardFunction,
+    states: np.ndarray,
+    actions: np.ndarray,
+    next_states: np.ndarray,
+    terminal: bool,
 ) -> np.ndarray:
     """Mean rewards (n,) of states (n, ...) over actions (m, ...); `next_states` (n m, ...)."""
     n, m = len(states), len(actions)
     repeated = np.repeat(states, m, axis=0), np.concatenate([actions] * n)
-    return _priced(reward, *repeated, next_states, np.zeros(n * m, bool)).reshape(n, m).mean(1)
+    dones = np.full(n * m, terminal)
+    return _finite_rewards(reward, *repeated, next_states, dones).reshape(n, m).mean(1)
 
 
-def _priced(reward: RewardFunction, *transitions: np.ndarray) -> np.ndarray:
+def _finite_rewards(reward: RewardFunction, *transitions: np.ndarray) -> np.ndarray:
     rewards = np.asarray(reward(*transitions), dtype=np.float64)
     if not np.isfinite(rewards).all():
         raise InvalidValueError(

@@ -1,4 +1,4 @@
-"""Distributions of transitions that rewards are compared on; `conf/coverage/*.yaml` name these."""
+"""Distributions of transitions that rewards are compared on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from airl_cli.data.rollout import flatten_trajectories, flatten_trajectories_with_rew
+from airl_cli.data.transitions import flatten_trajectories, flatten_trajectories_with_rew
 from airl_cli.data.types import Trajectory, TrajectoryWithRew, Transitions, TransitionsWithRew
 from airl_cli.errors import InvalidValueError
 from airl_cli.rewards.compare import CoverageSample
@@ -44,7 +44,7 @@ class Coverage(Protocol):
 
 @dataclass(frozen=True)
 class Mixture:
-    """Transitions that demonstrations, learner and random actions really made.
+    """Transitions from episodes of demonstrations, learner and random actions.
 
     Attributes:
         n_samples: Transitions, drawn with replacement.

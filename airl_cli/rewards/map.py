@@ -52,7 +52,7 @@ def map_rewards(
 ) -> RewardMap | None:
     """Rewards of the states of a grid, as means over actions from the demonstrations.
 
-    The next state is taken to be the state itself: what would really follow is not known.
+    The state itself stands for the next state, which is not known.
 
     Args:
         learned: A reward net's `predict`, for example.
@@ -80,14 +80,14 @@ def map_rewards(
     actions = recorded[np.random.default_rng(seed).integers(len(recorded), size=_N_ACTIONS)]
     hidden = None if task.reachable is None else ~task.reachable(states)
 
-    def priced(reward: RewardFunction) -> np.ndarray:
+    def on_grid(reward: RewardFunction) -> np.ndarray:
         rewards = mean_over_actions(reward, states, actions)
         if hidden is not None:
             rewards[hidden] = np.nan
         return rewards.reshape(resolution, resolution)
 
-    true = None if task.true_reward is None else priced(task.true_reward)
-    return RewardMap(chosen, x, y, priced(learned), true)
+    true = None if task.true_reward is None else on_grid(task.true_reward)
+    return RewardMap(chosen, x, y, on_grid(learned), true)
 
 
 def _dimensions(episodes: Episodes, task: Task, asked: Sequence[int] | None) -> list[int] | None:

@@ -1,4 +1,4 @@
-"""What is known of the environment that a reward is for: its spaces, its states, its episodes."""
+"""What a reward is for: an environment's spaces and true reward, and episodes from it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from airl_cli.data.types import Trajectory, TrajectoryWithRew
 from airl_cli.errors import InvalidValueError
 from airl_cli.rewards.compare import RewardFunction
 
-_UNBOUNDED = 1e6  # larger bounds than this say "any number", as CartPole's speed does
+_UNBOUNDED = 1e6  # larger bounds than this mean "any number", as of CartPole's velocities
 
 
 @dataclass(frozen=True)
 class Episodes:
-    """Whole episodes of the three policies that matter to a reward.
+    """Whole episodes of the three policies that rewards are compared on.
 
     Attributes:
         demonstrations: Of the expert, as training saw them; with or without rewards.
@@ -50,15 +50,15 @@ class Episodes:
 
 @dataclass(frozen=True)
 class Task:
-    """What an environment tells about itself without being stepped.
+    """What is known of an environment without stepping it.
 
     Attributes:
         id: Its registered name.
         observation_space: Of one environment.
         action_space: Likewise.
-        true_reward: Prices arbitrary transitions; None where the environment does not offer it.
+        true_reward: Of arbitrary transitions; None where the environment does not offer it.
         reachable: From observations (n, ...) to booleans (n,); None likewise.
-        observation_names: What the numbers of an observation are, with units; None likewise.
+        observation_names: Of the numbers in an observation, with units; None likewise.
     """
 
     id: str

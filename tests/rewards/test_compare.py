@@ -126,13 +126,31 @@ def test_canonical_shaping_is_the_papers_definition() -> None:
         assert shaped[i] == pytest.approx(expected)
 
 
-def test_nothing_follows_a_terminal_state() -> None:
-    some = replace(sample(4), done=np.array([True, False, True, False]))
-    draws = some.actions, some.states
-    shaped = canonically_shaped(true, some, DISCOUNT, *draws)
-    going_on = canonically_shaped(true, replace(some, done=np.zeros(4, bool)), DISCOUNT, *draws)
-    after = [true(np.tile(s, (4, 1)), *draws, None).mean() for s in some.next_state]
-    np.testing.assert_allclose(going_on - shaped, DISCOUNT * np.where(some.done, after, 0))
+@pytest.mark.parametrize("share", [0.02, 0.3, 1.0])
+def test_equivalent_rewards_are_at_distance_zero_where_episodes_end(share: float) -> None:
+    """The potential of a terminal state is zero, as in `ShapedRewardNet`."""
+    some = replace(sample(), done=np.random.default_rng(1).random(300) < share)
+
+    def shaped(state: Any, action: Any, next_state: Any, done: Any) -> np.ndarray:
+        after = np.where(done, 0.0, 50 + potential(next_state))
+        return true(state, action, None, done) + DISCOUNT * after - 50 - potential(state)
+
+    def moved(*transition: Any) -> np.ndarray:
+        return 2 * true(*transition) + 7
+
+    assert compare(shaped, true, some, discount=DISCOUNT).epic_distance < 1e-6
+    assert compare(moved, true, some, discount=DISCOUNT).epic_distance < 1e-6
+    negative = compare(lambda *transition: -moved(*transition), shaped, some, discount=DISCOUNT)
+    assert negative.epic_distance == pytest.approx(1)
+
+
+def test_terminal_transitions_are_told_apart_by_state() -> None:
+    some = replace(sample(), done=np.arange(300) % 3 == 0)
+
+    def other(state: Any, action: Any, next_state: Any, done: Any) -> np.ndarray:
+        return true(state, action, None, done) - 3 * np.where(done, np.sign(state[:, 1]), 0)
+
+    assert compare(other, true, some, discount=DISCOUNT).epic_distance > 0.2
 
 
 def test_the_size_of_blocks_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
