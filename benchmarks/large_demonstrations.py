@@ -78,7 +78,7 @@ def main() -> None:
         folder = Path(name)
         peaks = {}
         for size, n_bytes in SIZES.items():
-            path = folder / f"{size}.npz"
+            path = folder / f"{size}.safetensors"
             episodes = RandomEpisodes(-(-n_bytes // (STEPS * BYTES)))
             started = time.perf_counter()
             storage.save(

@@ -105,7 +105,7 @@ def info(config: Config) -> None:
 def plot(config: Config) -> None:
     """Draws a recording."""
     recording = formats.read(config["path"])
-    output = config["output"] or _picture_of(config["path"])
+    output = config["output"] or _image_beside(config["path"])
     if Path(output).suffix != ".png":
         raise InvalidValueError(f"output={output} does not end in .png.", f"Write {output}.png.")
     reporting.plot(recording.trajectories, output)
@@ -135,9 +135,8 @@ def _needed(config: Config, group: str, example: str) -> Config:
     return node
 
 
-def _picture_of(path: str) -> str:
-    name = path.removeprefix(formats.minari.PREFIX).rstrip("/")
-    return f"{name.removesuffix('.npz')}.png"
+def _image_beside(path: str) -> str:
+    return str(Path(path.removeprefix(formats.minari.PREFIX)).with_suffix(".png"))
 
 
 _VERBS: dict[str, Callable[[Config], None]] = {

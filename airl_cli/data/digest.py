@@ -14,7 +14,7 @@ import numpy as np
 
 from airl_cli.data.types import Trajectory
 from airl_cli.errors import InvalidValueError, NotFoundError
-from airl_cli.serialization import read_json, write_json
+from airl_cli.files import read_json, write_json
 
 CHECKSUMS = "airl-checksums.json"
 

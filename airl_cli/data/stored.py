@@ -1,4 +1,4 @@
-"""Views of a trajectory file too large for memory, in the form that training wants."""
+"""Parts of a trajectory file larger than memory, in the form that training wants."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from airl_cli.data.sequence import EpisodeSequence
-from airl_cli.data.storage import TrajectoryFile
-from airl_cli.data.types import Trajectory
-
-Columns = dict[str, np.ndarray]
+from airl_cli.data.storage import Columns, TrajectoryFile
+from airl_cli.data.types import EpisodeSequence, Trajectory
 
 
 class StoredEpisodes(EpisodeSequence):
@@ -19,7 +16,7 @@ class StoredEpisodes(EpisodeSequence):
     Args:
         file: The file.
         numbers: Of the episodes (n,), in the order wanted.
-        fit: Applied to each episode as it is read: (its number, the episode).
+        convert: Applied to each episode as it is read: (its number, the episode).
 
     Attributes:
         lengths: Transitions of each episode (n,).
@@ -30,9 +27,9 @@ class StoredEpisodes(EpisodeSequence):
         self,
         file: TrajectoryFile,
         numbers: np.ndarray,
-        fit: Callable[[int, Trajectory], Trajectory],
+        convert: Callable[[int, Trajectory], Trajectory],
     ) -> None:
-        self._file, self._numbers, self._fit = file, numbers, fit
+        self._file, self._numbers, self._convert = file, numbers, convert
         self.lengths = file.lengths[numbers]
         returns = file.returns
         self.returns = returns[numbers] if len(returns) else returns
@@ -42,7 +39,7 @@ class StoredEpisodes(EpisodeSequence):
 
     def _episode(self, place: int) -> Trajectory:
         number = int(self._numbers[place])
-        return self._fit(number, self._file[number])
+        return self._convert(number, self._file[number])
 
 
 class StoredTransitions:
@@ -51,20 +48,21 @@ class StoredTransitions:
     Args:
         file: The file.
         numbers: Of the transitions (n,), counted through the file; None: all of them.
-        cast: Applied to what is read.
+        convert: Applied to what is read.
     """
 
     def __init__(
         self,
         file: TrajectoryFile,
         numbers: np.ndarray | None = None,
-        cast: Callable[[Columns], Columns] = lambda columns: columns,
+        convert: Callable[[Columns], Columns] = lambda columns: columns,
     ) -> None:
-        self._file, self._numbers, self._cast = file, numbers, cast
+        self._file, self._numbers, self._convert = file, numbers, convert
 
     def __len__(self) -> int:
         return self._file.n_transitions if self._numbers is None else len(self._numbers)
 
     def rows(self, index: np.ndarray) -> Columns:
         """`obs`, `acts`, `next_obs` and `dones` of the transitions at these places (n,)."""
-        return self._cast(self._file.rows(index if self._numbers is None else self._numbers[index]))
+        chosen = index if self._numbers is None else self._numbers[index]
+        return self._convert(self._file.read_transitions(chosen))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from airl_cli.data.checks import lengths_of, returns_of
 from airl_cli.data.types import Trajectory
+from airl_cli.data.validate import lengths_of, returns_of
 
 _SAMPLE = 2000  # transitions whose neighbours are looked for
 _CLOSE = 0.1  # share of the nearest pairs that is judged

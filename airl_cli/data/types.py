@@ -7,6 +7,7 @@ a time limit is not terminal, and is bootstrapped (Pardo et al. 2018, arXiv 1712
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict, TypeVar, overload
@@ -229,6 +230,26 @@ class TransitionsWithRew(Transitions):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._convert_rews(len(self))
+
+
+class EpisodeSequence(Sequence[Trajectory], abc.ABC):
+    """A sequence of episodes, each made when it is asked for."""
+
+    @abc.abstractmethod
+    def _episode(self, place: int) -> Trajectory:
+        """The episode at a place from 0 to `len(self) - 1`."""
+
+    @overload
+    def __getitem__(self, index: int) -> Trajectory: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Trajectory]: ...
+
+    def __getitem__(self, index: int | slice) -> Trajectory | list[Trajectory]:
+        """The episode at this place, or several."""
+        if isinstance(index, slice):
+            return [self._episode(place) for place in range(*index.indices(len(self)))]
+        return self._episode(range(len(self))[index])
 
 
 def true_returns(trajectories: Iterable[Trajectory]) -> np.ndarray:

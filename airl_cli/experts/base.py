@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from airl_cli.data.checks import lengths_of, returns_of
 from airl_cli.data.transitions import check_every, subsample
 from airl_cli.data.types import Trajectory, Transitions
+from airl_cli.data.validate import lengths_of, returns_of
 from airl_cli.errors import InvalidValueError
 from airl_cli.evaluation import sample_episodes
-from airl_cli.experts.noise import NoisyPolicy, check_noise
+from airl_cli.experts.wrappers import NoisyPolicy, check_noise
 from airl_cli.seeding import derive_seed
 
 if TYPE_CHECKING:

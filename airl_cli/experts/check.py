@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import numpy as np
 
-from airl_cli.data.checks import Fitting, lengths_of, outside
 from airl_cli.data.spaces import describe
 from airl_cli.data.types import Trajectory
+from airl_cli.data.validate import EpisodeValidator, lengths_of, outside
 from airl_cli.envs.check import check_fixed_horizon
 from airl_cli.envs.dynamics import Replay, replay
 from airl_cli.experts.base import Demonstrations, log
@@ -70,14 +70,14 @@ def check_fit(
             episodes differ in length; file, episode and field are named.
     """
     observation_space, action_space = env.spaces()
-    fitting = Fitting(source, observation_space, action_space)
+    validator = EpisodeValidator(source, observation_space, action_space)
     lengths = lengths_of(trajectories)
     picks = _picks(lengths, n_replayed)
     limit = _limit(env)
     n_outside, n_obs, cut_off = 0, 0, 0
     chosen: list[tuple[np.ndarray, ...]] = []
     for number, episode in enumerate(trajectories):
-        fitted = fitting.fit(number, episode)
+        fitted = validator.validate(number, episode)
         n_outside += int(outside(observation_space, fitted.obs).sum())
         n_obs += len(fitted.obs)
         cut_off += not fitted.terminal and (limit is None or len(fitted) < limit)

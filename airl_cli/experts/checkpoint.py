@@ -21,8 +21,8 @@ from airl_cli.data.policies import Predictor
 from airl_cli.data.spaces import describe, same_space
 from airl_cli.errors import InvalidValueError, NotFoundError, one_line
 from airl_cli.experts.base import Demonstrations, PolicyExpert, Sampling, log
-from airl_cli.experts.normalized import NormalizedPolicy, load_statistics
 from airl_cli.experts.sb3_zip import read_model
+from airl_cli.experts.wrappers import NormalizedPolicy, load_statistics
 from airl_cli.policies import build_policy
 from airl_cli.serialization import fill_module
 

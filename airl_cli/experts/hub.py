@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airl_cli.data.digest import sha256
 from airl_cli.data.formats import Recording
 from airl_cli.data.formats.base import require
-from airl_cli.data.formats.huggingface import episodes, quiet
+from airl_cli.data.formats.huggingface import HUGGINGFACE, episodes, quiet
 from airl_cli.errors import InvalidValueError, NotFoundError, one_line
 from airl_cli.experts.base import Demonstrations, Sampling
 from airl_cli.experts.checkpoint import CheckpointExpert, check_algorithm
@@ -83,7 +83,12 @@ class HubExpert:
             )
         check_algorithm(self.algo)
         Sampling(self.n_episodes or _DEFAULT_EPISODES, self.noise, self.subsample)
-        self._selection = Selection(self.n_episodes, self.subsample, self.clip_actions, self.sha256)
+        self._selection = Selection(
+            n_episodes=self.n_episodes,
+            subsample=self.subsample,
+            clip_actions=self.clip_actions,
+            sha256=self.sha256,
+        )
 
     def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
         """Episodes of the model, or those of the dataset; see `Expert.demonstrations`.
@@ -143,7 +148,7 @@ class HubExpert:
             digest.update(sha256(file["filename"]).encode())
         return Recording(
             source=source,
-            format="huggingface",
+            format=HUGGINGFACE.name,
             trajectories=episodes(source, dataset),
             sha256=digest.hexdigest(),
             verified=False,

@@ -1,20 +1,22 @@
-"""Demonstrations that were recorded somewhere, brought into the form that the environment wants."""
+"""Recorded demonstrations: files, folders and Minari datasets, checked against an environment."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from airl_cli.data.checks import Fitting
-from airl_cli.data.formats import Recording
+from airl_cli.data import formats
+from airl_cli.data.formats import Recording, minari
 from airl_cli.data.spaces import describe, same_space
 from airl_cli.data.storage import TrajectoryFile
 from airl_cli.data.stored import StoredEpisodes, StoredTransitions
 from airl_cli.data.transitions import check_every, subsample, subsample_indices
+from airl_cli.data.validate import EpisodeValidator
 from airl_cli.errors import InvalidValueError
 from airl_cli.experts.base import Demonstrations, describe_demonstrations, log
 from airl_cli.seeding import derive_seed
@@ -25,17 +27,17 @@ if TYPE_CHECKING:
 MEBIBYTE = 2**20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What of a recording is used.
+    """Which part of a recording is used, and how.
 
     Attributes:
         n_episodes: How many episodes, drawn by the run's seed; None: all.
         subsample: Every k-th transition is trained on.
         clip_actions: Move actions outside a Box to its nearest bound instead of refusing them.
         sha256: What the recording's must be; None: anything.
-        memory_limit: Mebibytes; a larger file of this package's own format stays on the disk, and
-            transitions are read as they are drawn.
+        memory_limit: Mebibytes; a larger `.safetensors` file stays on the disk, and transitions
+            are read as they are drawn.
 
     Raises:
         InvalidValueError: If a number is out of range.
@@ -49,8 +51,66 @@ class Selection:
 
     def __post_init__(self) -> None:
         if self.n_episodes is not None and self.n_episodes < 1:
-            raise InvalidValueError(f"expert.n_episodes={self.n_episodes} must be positive")
+            raise InvalidValueError(f"n_episodes must be at least 1, got {self.n_episodes}.")
         check_every(self.subsample)
+
+
+@dataclass(frozen=True)
+class TrajectoriesExpert(Selection):
+    """Trajectories in any of the formats of `airl_cli.data.formats`, recognised by their content.
+
+    Args:
+        path: File, folder, or `minari:<id>`.
+        **selection: See `Selection`.
+
+    Raises:
+        InvalidValueError: If a number is out of range.
+    """
+
+    path: str
+
+    def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
+        """The episodes of the file.
+
+        Raises:
+            NotFoundError: If there is no such file.
+            InvalidValueError: If it is damaged, or does not fit `env`: file, episode and field
+                are named.
+        """
+        read = partial(formats.read, self.path)
+        return recorded_demonstrations(read, env, self, seed=seed)
+
+
+@dataclass(frozen=True)
+class MinariExpert(Selection):
+    """A Minari dataset, on this machine or downloaded by Minari.
+
+    Args:
+        dataset: Its id, such as `D4RL/door/human-v2`.
+        download: Let Minari download it where it is missing.
+        **selection: See `Selection`.
+
+    Raises:
+        InvalidValueError: If a number is out of range.
+    """
+
+    dataset: str
+    download: bool = False
+
+    def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
+        """The episodes of the dataset.
+
+        Raises:
+            NotFoundError: If Minari or the dataset is missing.
+            InvalidTypeError: If it has spaces that are not supported.
+            InvalidValueError: If it is damaged, or does not fit `env`.
+        """
+        return recorded_demonstrations(self._read, env, self, seed=seed, dataset=self.dataset)
+
+    def _read(self) -> Recording:
+        if self.download:
+            minari.download(self.dataset)
+        return formats.read(minari.PREFIX + self.dataset)
 
 
 def recorded_demonstrations(
@@ -76,9 +136,11 @@ def recorded_demonstrations(
     started = time.perf_counter()
     recording = read()
     _check_digest(recording, selection.sha256)
-    fitting = Fitting(recording.source, *env.spaces(), clip_actions=selection.clip_actions)
-    _compare_spaces(recording, fitting, env)
-    demonstrations = _select(recording, selection, fitting, seed)
+    validator = EpisodeValidator(
+        recording.source, *env.spaces(), clip_actions=selection.clip_actions
+    )
+    _compare_spaces(recording, validator, env)
+    demonstrations = _select(recording, selection, validator, seed)
     described = describe_demonstrations(
         demonstrations.trajectories,
         seed=seed,
@@ -103,10 +165,10 @@ def recorded_demonstrations(
     )
 
 
-def _compare_spaces(recording: Recording, fitting: Fitting, env: EnvSpec) -> None:
+def _compare_spaces(recording: Recording, validator: EpisodeValidator, env: EnvSpec) -> None:
     for theirs, ours, name in (
-        (recording.observation_space, fitting.observation_space, "observation"),
-        (recording.action_space, fitting.action_space, "action"),
+        (recording.observation_space, validator.observation_space, "observation"),
+        (recording.action_space, validator.action_space, "action"),
     ):
         if theirs is not None and not same_space(theirs, ours):
             log.warning(
@@ -134,7 +196,7 @@ def _check_digest(recording: Recording, wanted: str | None) -> None:
 
 
 def _select(
-    recording: Recording, selection: Selection, fitting: Fitting, seed: int
+    recording: Recording, selection: Selection, validator: EpisodeValidator, seed: int
 ) -> Demonstrations:
     file = recording.trajectories
     numbers = _choose(recording, selection.n_episodes, seed)
@@ -142,17 +204,17 @@ def _select(
     limit = selection.memory_limit * MEBIBYTE
     if isinstance(file, TrajectoryFile) and file.nbytes > limit:
         for number in numbers.tolist():  # looked at, and forgotten
-            fitting.fit(number, file[number])
+            validator.validate(number, file[number])
         transitions = None
         if len(numbers) < len(file) or selection.subsample > 1:
             transitions = _transitions(file, numbers, selection.subsample, rng)
         return Demonstrations(
-            StoredEpisodes(file, numbers, fitting.fit),
+            StoredEpisodes(file, numbers, validator.validate),
             policy=None,
-            samples=StoredTransitions(file, transitions, fitting.cast),
+            samples=StoredTransitions(file, transitions, validator.cast),
         )
     episodes = file.load() if isinstance(file, TrajectoryFile) else file
-    trajectories = [fitting.fit(number, episodes[number]) for number in numbers.tolist()]
+    trajectories = [validator.validate(number, episodes[number]) for number in numbers.tolist()]
     samples = None
     if selection.subsample > 1:
         samples = subsample(trajectories, selection.subsample, rng)

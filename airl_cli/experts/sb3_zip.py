@@ -19,7 +19,7 @@ from typing import Any
 import stable_baselines3.common.torch_layers
 import torch
 
-from airl_cli.data.archives import check_inflation
+from airl_cli.data.formats.npz import check_inflation
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
 
 _MAX_JSON_BYTES = 2**26

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.table import Table
 
-from airl_cli.data.checks import lengths_of, returns_of
+from airl_cli.data.validate import lengths_of, returns_of
 from airl_cli.evaluation.tables import number
-from airl_cli.serialization import atomic_write
+from airl_cli.files import atomic_write
 
 if TYPE_CHECKING:
     from airl_cli.data.formats import Recording

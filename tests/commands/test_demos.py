@@ -24,7 +24,7 @@ TINY = (
 
 @pytest.fixture
 def recorded(airl):
-    outcome = airl("demos", "record", "path=p.npz", *RANDOM)
+    outcome = airl("demos", "record", "path=p.safetensors", *RANDOM)
     assert outcome.code == 0, outcome.err
     return outcome
 
@@ -35,33 +35,33 @@ def provenance():
 
 
 def test_record_writes_whole_episodes_and_shows_them(recorded):
-    assert os.listdir() == ["p.npz"]  # no output directory, no log
+    assert os.listdir() == ["p.safetensors"]  # no output directory, no log
     assert "episodes" in recorded.out and "200" in recorded.out
-    header = storage.load_header("p.npz")
+    header = storage.TrajectoryFile("p.safetensors").header
     assert header.metadata["env"] == "seals/CartPole-v0"
     assert header.metadata["source"] == "random"
     assert header.action_space.n == 2
-    assert [len(t) for t in storage.load("p.npz")] == [50] * 4
+    assert [len(t) for t in storage.load("p.safetensors")] == [50] * 4
 
 
 def test_recording_refuses_before_it_samples(airl, recorded):
-    before = Path("p.npz").read_bytes()
+    before = Path("p.safetensors").read_bytes()
     for arguments, message in (
-        (RANDOM, "p.npz exists already"),
+        (RANDOM, "p.safetensors exists already"),
         (RANDOM[2:], "record needs the group env"),
         (RANDOM[:2], "record needs the group expert"),
         ((*RANDOM, "expert.subsample=2"), "keeps whole episodes"),
     ):
-        outcome = airl("demos", "record", "path=p.npz", *arguments)
+        outcome = airl("demos", "record", "path=p.safetensors", *arguments)
         assert outcome.code == 2
         assert message in outcome.err
-    assert Path("p.npz").read_bytes() == before
+    assert Path("p.safetensors").read_bytes() == before
 
 
 def test_convert_there_and_back_changes_nothing(airl, recorded, monkeypatch):
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(Path.cwd() / "minari"))
     steps = [("a.npz", "npz"), ("b.npz", "imitation"), ("hf", "huggingface")]
-    source = "p.npz"
+    source = "p.safetensors"
     for target, name in steps:
         assert airl("demos", "convert", f"path={source}", f"output={target}", f"format={name}")
         assert formats.recognise(target) == name
@@ -70,8 +70,8 @@ def test_convert_there_and_back_changes_nothing(airl, recorded, monkeypatch):
     outcome = airl("demos", "convert", "path=hf", "output=minari:cart/x-v0")
     assert (outcome.code, "needs the environment's spaces" in outcome.err) == (2, True)
     airl("demos", "convert", "path=hf", "output=minari:cart/x-v0", "env=cartpole")
-    assert airl("demos", "convert", "path=minari:cart/x-v0", "output=z.npz").code == 0
-    assert storage.load("z.npz") == storage.load("p.npz")
+    assert airl("demos", "convert", "path=minari:cart/x-v0", "output=z.safetensors").code == 0
+    assert storage.load("z.safetensors") == storage.load("p.safetensors")
 
 
 def test_info_of_what_imitation_wrote(airl):
@@ -82,23 +82,25 @@ def test_info_of_what_imitation_wrote(airl):
 
 
 def test_plot_draws_a_picture_beside_the_recording(airl, recorded):
-    assert airl("demos", "plot", "path=p.npz").code == 0
+    assert airl("demos", "plot", "path=p.safetensors").code == 0
     assert Path("p.png").read_bytes().startswith(b"\x89PNG")
     assert airl("demos", "plot", f"path={FILES / 'imitation_legacy.npz'}", "output=i.png").code == 0
     assert Path("i.png").exists()
-    assert airl("demos", "plot", "path=p.npz", "output=i.pdf").code == 2
+    assert airl("demos", "plot", "path=p.safetensors", "output=i.pdf").code == 2
 
 
 def test_check_compares_with_the_environment(airl, recorded):
-    outcome = airl("demos", "check", "path=p.npz", "env=cartpole", "env.max_episode_steps=50")
+    outcome = airl(
+        "demos", "check", "path=p.safetensors", "env=cartpole", "env.max_episode_steps=50"
+    )
     assert outcome.code == 0
     assert "100.0% of 200 transitions reproduced" in outcome.out
     assert "warning" not in outcome.out
-    heavy = airl("demos", "check", "path=p.npz", "env=cartpole")
+    heavy = airl("demos", "check", "path=p.safetensors", "env=cartpole")
     assert "stop before the limit of 500" in " ".join(heavy.out.replace("│", " ").split())
-    other = airl("demos", "check", "path=p.npz", "env=pendulum")
+    other = airl("demos", "check", "path=p.safetensors", "env=pendulum")
     assert other.code == 2
-    assert "error: p.npz: episode 0, obs: shape (4,)" in other.err
+    assert "error: p.safetensors: episode 0, obs: shape (4,)" in other.err
 
 
 def test_verbs_are_listed_and_guessed(airl):
@@ -112,9 +114,9 @@ def test_verbs_are_listed_and_guessed(airl):
 
 @pytest.mark.parametrize("source", ["airl", "streamed", "huggingface"])
 def test_training_on_a_recording(airl, recorded, source):
-    path = "p.npz"
+    path = "p.safetensors"
     if source == "huggingface":
-        airl("demos", "convert", "path=p.npz", "output=hf")
+        airl("demos", "convert", "path=p.safetensors", "output=hf")
         path = "hf"
     limit = ("expert.memory_limit=0",) if source == "streamed" else ()
     outcome = airl("train", *TINY, "expert=trajectories", f"expert.path={path}", *limit)
@@ -132,7 +134,7 @@ def test_a_streamed_file_trains_exactly_like_a_loaded_one(airl, recorded):
     metrics = []
     for number, limit in enumerate((0, 256)):
         airl(
-            *("train", *TINY, "expert=trajectories", "expert.path=p.npz"),
+            *("train", *TINY, "expert=trajectories", "expert.path=p.safetensors"),
             *("expert.subsample=3", f"expert.memory_limit={limit}", f"hydra.run.dir=r{number}"),
         )
         with open(f"r{number}/metrics.csv") as file:
@@ -142,10 +144,12 @@ def test_a_streamed_file_trains_exactly_like_a_loaded_one(airl, recorded):
 
 
 def test_training_on_thinned_or_unrewarded_demonstrations(airl, recorded):
-    plain = [type(t).__mro__[1](t.obs, t.acts, None, t.terminal) for t in storage.load("p.npz")]
-    storage.save("plain.npz", plain)
+    plain = [
+        type(t).__mro__[1](t.obs, t.acts, None, t.terminal) for t in storage.load("p.safetensors")
+    ]
+    storage.save("plain.safetensors", plain)
     outcome = airl(
-        "train", *TINY, "expert=trajectories", "expert.path=plain.npz", "expert.subsample=5"
+        "train", *TINY, "expert=trajectories", "expert.path=plain.safetensors", "expert.subsample=5"
     )
     assert outcome.code == 0, outcome.err
     found = provenance()
@@ -155,7 +159,7 @@ def test_training_on_thinned_or_unrewarded_demonstrations(airl, recorded):
 
 
 def spoil(name):
-    trajectories = storage.load("p.npz")
+    trajectories = storage.load("p.safetensors")
     arrays = {
         "obs": np.concatenate([t.obs for t in trajectories]),
         "acts": np.concatenate([t.acts for t in trajectories]),
@@ -174,7 +178,7 @@ def spoil(name):
         arrays["acts"] = arrays["acts"].astype(float)
     np.savez("spoilt.npz", **arrays)
     if name == "truncated":
-        Path("spoilt.npz").write_bytes(Path("p.npz").read_bytes()[:-200])
+        Path("spoilt.npz").write_bytes(Path("p.safetensors").read_bytes()[:-200])
 
 
 @pytest.mark.parametrize(
@@ -185,7 +189,7 @@ def spoil(name):
         ("lengths", "obs: 204 rows, but 4 episodes of 201 steps"),
         ("mixed", "episodes of spoilt.npz differ in length"),
         ("dtype", "spoilt.npz: episode 0, acts: float64 values"),
-        ("truncated", "spoilt.npz is truncated or damaged"),
+        ("truncated", "spoilt.npz is not a usable trajectory file"),
         ("missing", "there is no file or folder none.npz"),
     ],
 )

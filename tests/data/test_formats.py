@@ -1,3 +1,4 @@
+import json
 import os
 import pickle
 import shutil
@@ -16,13 +17,13 @@ from minari.data_collector.episode_buffer import EpisodeBuffer
 from airl_cli.data import Trajectory, formats
 from airl_cli.data.digest import CHECKSUMS
 from airl_cli.errors import AirlError, InvalidTypeError, InvalidValueError, NotFoundError
-from support.demos import ACT_SPACE, OBS_SPACE, corruptions, episodes, recordings
+from support.demos import ACT_SPACE, OBS_SPACE, corruptions, episodes, recordings, rewrite
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:minari")
 
 FILES = Path(__file__).parent / "files"
 NAMES = {
-    "airl": "t.npz",
+    "airl": "t.safetensors",
     "npz": "t.npz",
     "imitation": "t.npz",
     "huggingface": "t",
@@ -67,6 +68,41 @@ def test_trajectories_survive_every_format(folder, name, data):
     assert list(again.trajectories) == trajectories  # dtypes and terminal flags included
     assert again.format == name
     assert again.verified
+
+
+def test_our_own_format_under_a_name_of_numpy_is_an_npz(tmp_path):
+    path = str(tmp_path / "t.npz")
+    kept = {"observation_space": OBS_SPACE, "action_space": ACT_SPACE, "metadata": {"seed": 3}}
+    formats.write(path, episodes(), format="airl", **kept)
+    with np.load(path, allow_pickle=False) as file:
+        assert set(file) == {"header", "lengths", "terminal", "obs", "acts", "rews"}
+        assert file["lengths"].tolist() == [4, 7, 3]
+    again = formats.read(path)
+    assert list(again) == episodes()
+    assert again.format == "airl"
+    assert {name: getattr(again, name) for name in kept} == kept
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"version": 2}, "format version 2.*reads up to 1\\.\nUpgrade"),
+        ({"format": "other"}, "header is not one of"),
+        ({"members": ["acts"]}, "names other members"),
+        ({"metadata": None}, "lacks or has unknown fields"),
+        ({"action_space": {"type": "MultiBinary", "shape": [4]}}, "do not fit the space"),
+    ],
+)
+def test_headers_of_the_first_edition_that_say_something_else_are_refused(
+    tmp_path, changes, message
+):
+    path = tmp_path / "t.npz"
+    formats.write(str(path), episodes(), format="airl")
+    with np.load(path) as file:
+        header = json.loads(file["header"].tobytes()) | changes
+    rewrite(path, header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8))
+    with pytest.raises(InvalidValueError, match=message):
+        formats.read(str(path))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -138,10 +174,11 @@ def test_the_target_is_refused_before_any_work(tmp_path):
         (tmp_path / "there", None, "exists already"),
         (tmp_path / "x.h5", None, "does not say in which format"),
         (tmp_path / "x.npz", "zarr", "no format 'zarr'"),
-        (tmp_path / "x.dat", "airl", "does not end in .npz"),
+        (tmp_path / "x.dat", "airl", "does not end in .safetensors or .npz"),
     ):
         with pytest.raises(InvalidValueError, match=message):
             formats.check_target(str(path), name)
+    assert formats.check_target(str(tmp_path / "x.safetensors")) == "airl"
     assert formats.check_target(str(tmp_path / "x.npz")) == "airl"
     assert formats.check_target(str(tmp_path / "x")) == "huggingface"
     assert formats.check_target("minari:none/such-v0") == "minari"

@@ -14,8 +14,8 @@ from support.demos import episodes, recordings
 
 @pytest.fixture
 def file(tmp_path):
-    storage.save(tmp_path / "t.npz", episodes())
-    return storage.TrajectoryFile(tmp_path / "t.npz")
+    storage.save(tmp_path / "t.safetensors", episodes())
+    return storage.TrajectoryFile(tmp_path / "t.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +27,12 @@ def folder(tmp_path_factory):
 @given(st.data())
 def test_rows_of_a_file_are_the_transitions_of_its_episodes(folder, data):
     trajectories, _, _ = data.draw(recordings())
-    storage.save(folder / "t.npz", trajectories)
-    file = storage.TrajectoryFile(folder / "t.npz")
+    storage.save(folder / "t.safetensors", trajectories)
+    file = storage.TrajectoryFile(folder / "t.safetensors")
     whole = rollout.flatten_trajectories(trajectories)
     assert file.n_transitions == len(whole)
     index = np.array(data.draw(st.lists(st.integers(0, len(whole) - 1), min_size=1, max_size=6)))
-    for name, column in file.rows(index).items():
+    for name, column in file.read_transitions(index).items():
         assert np.array_equal(column, getattr(whole, name)[index])
         assert column.dtype == getattr(whole, name).dtype
 
@@ -53,43 +53,39 @@ def test_what_is_read_can_be_written_to(file):
 
 
 def test_unknown_rewards_give_no_returns(tmp_path):
-    storage.save(tmp_path / "t.npz", episodes(rews=False))
-    file = storage.TrajectoryFile(tmp_path / "t.npz")
+    storage.save(tmp_path / "t.safetensors", episodes(rews=False))
+    file = storage.TrajectoryFile(tmp_path / "t.safetensors")
     assert len(file.returns) == 0
     assert list(file) == episodes(rews=False)
 
 
 def test_a_changed_byte_is_noticed_by_verify(tmp_path, file):
     file.verify()
-    raw = bytearray((tmp_path / "t.npz").read_bytes())
+    raw = bytearray((tmp_path / "t.safetensors").read_bytes())
     middle = raw.index(episodes()[1].obs.tobytes())
     raw[middle] ^= 1
-    (tmp_path / "t.npz").write_bytes(raw)
-    with pytest.raises(InvalidValueError, match="t.npz .*checksum of obs.npy is wrong"):
-        storage.TrajectoryFile(tmp_path / "t.npz").verify()
+    (tmp_path / "t.safetensors").write_bytes(raw)
+    with pytest.raises(InvalidValueError, match="t.safetensors .*checksum is wrong"):
+        storage.TrajectoryFile(tmp_path / "t.safetensors").verify()
 
 
 def test_a_file_can_be_copied_without_being_loaded(tmp_path, file):
-    storage.save(tmp_path / "copy.npz", file)
-    assert storage.load(tmp_path / "copy.npz") == episodes()
-    assert (tmp_path / "copy.npz").read_bytes() == (tmp_path / "t.npz").read_bytes()
+    storage.save(tmp_path / "copy.safetensors", file)
+    assert storage.load(tmp_path / "copy.safetensors") == episodes()
+    assert (tmp_path / "copy.safetensors").read_bytes() == (tmp_path / "t.safetensors").read_bytes()
 
 
-def test_only_the_rows_drawn_are_read(tmp_path):
-    storage.save(tmp_path / "t.npz", episodes((5000, 5000)))
-    file = storage.TrajectoryFile(tmp_path / "t.npz")
-    read = []
-    for column in file._columns.values():
-        fill = column._fill
-        column._fill = lambda rows, position, fill=fill: (
-            read.append(rows.nbytes) or fill(rows, position)
-        )
+def test_only_the_rows_drawn_are_read(tmp_path, monkeypatch):
+    storage.save(tmp_path / "t.safetensors", episodes((5000, 5000)))
+    file = storage.TrajectoryFile(tmp_path / "t.safetensors")
+    read, pread = [], os.pread
+    monkeypatch.setattr(os, "pread", lambda *args: read.append(args[1]) or pread(*args))
     sampler = demonstration_sampler(StoredTransitions(file), 8, np.random.default_rng(0), "cpu")
     assert isinstance(sampler, RowSampler)
     batch = sampler.sample(8)
     assert len(batch) == 8
     assert sum(read) == 8 * (2 * 12 + 8)  # two observations of 12 bytes, an action of 8
-    assert sum(read) < os.path.getsize(tmp_path / "t.npz") / 1000
+    assert sum(read) < os.path.getsize(tmp_path / "t.safetensors") / 1000
 
 
 def test_a_batch_from_a_file_has_no_repetitions_and_reaches_everything(file):

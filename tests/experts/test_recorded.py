@@ -15,7 +15,7 @@ PENDULUM = EnvSpec("Pendulum-v1", n_envs=2, max_episode_steps=20)
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
-    path = tmp_path_factory.mktemp("recorded") / "demos.npz"
+    path = tmp_path_factory.mktemp("recorded") / "demos.safetensors"
     trajectories = sample_episodes(None, PENDULUM, 6, 0)
     spaces = PENDULUM.spaces()
     storage.save(
@@ -92,18 +92,18 @@ def test_another_sha256_than_asked_for_is_refused(recorded):
 
 def test_recordings_of_another_environment_are_refused(recorded, tmp_path):
     path, _ = recorded
-    with pytest.raises(InvalidValueError, match="demos.npz: episode 0, obs: shape"):
+    with pytest.raises(InvalidValueError, match="demos.safetensors: episode 0, obs: shape"):
         demonstrations(path, env=EnvSpec("CartPole-v1"))
     with pytest.raises(NotFoundError, match="no file or folder"):
-        demonstrations(tmp_path / "none.npz")
+        demonstrations(tmp_path / "none.safetensors")
 
 
 def test_another_space_of_the_same_shape_is_mentioned(tmp_path, news):
     from gymnasium import spaces
 
     trajectories = sample_episodes(None, PENDULUM, 1, 0)
-    storage.save(tmp_path / "d.npz", trajectories, action_space=spaces.Box(-9, 9, (1,)))
-    TrajectoriesExpert(str(tmp_path / "d.npz")).demonstrations(PENDULUM, seed=0)
+    storage.save(tmp_path / "d.safetensors", trajectories, action_space=spaces.Box(-9, 9, (1,)))
+    TrajectoriesExpert(str(tmp_path / "d.safetensors")).demonstrations(PENDULUM, seed=0)
     assert "action space is not that of Pendulum-v1" in news()[0]
 
 
@@ -111,9 +111,9 @@ def test_rewards_may_be_unknown(tmp_path):
     cart = EnvSpec("CartPole-v1")
     plain = episodes(rews=False)
     wide = [type(t)(np.pad(t.obs, ((0, 0), (0, 1))), t.acts, None, t.terminal) for t in plain]
-    storage.save(tmp_path / "d.npz", wide)
+    storage.save(tmp_path / "d.safetensors", wide)
     for limit in (0, 256):
-        found = demonstrations(tmp_path / "d.npz", env=cart, memory_limit=limit)
+        found = demonstrations(tmp_path / "d.safetensors", env=cart, memory_limit=limit)
         assert len(found.returns) == 0
         assert found.provenance["return_mean"] is None
 
@@ -144,13 +144,13 @@ def test_what_is_odd_is_said(recorded):
 
 def test_training_refuses_episodes_of_different_length(recorded, news):
     _, trajectories = recorded
-    path = recorded[0].with_name("mixed.npz")
+    path = recorded[0].with_name("mixed.safetensors")
     cut = trajectories[0]
     cut = type(cut)(cut.obs[:11], cut.acts[:10], None, True, cut.rews[:10])
     storage.save(path, [cut, *trajectories])
     found = demonstrations(path)
     news()
-    with pytest.raises(InvalidValueError, match="mixed.npz differ in length"):
+    with pytest.raises(InvalidValueError, match="mixed.safetensors differ in length"):
         check_demonstrations(found, PENDULUM, allow_variable_horizon=False)
     check_demonstrations(found, PENDULUM, allow_variable_horizon=True)
     assert news() == []

@@ -18,8 +18,8 @@ from airl_cli.data import storage
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
 from airl_cli.experts import CheckpointExpert, ClonedExpert, RandomExpert, TrajectoriesExpert
-from airl_cli.experts.noise import NoisyPolicy
 from airl_cli.experts.sb3_zip import read_model
+from airl_cli.experts.wrappers import NoisyPolicy
 from airl_cli.seeding import isolated_rng
 from support.demos import corruptions
 
@@ -264,8 +264,8 @@ def test_a_clone_acts_like_its_teacher_until_noise_comes_in(tmp_path, news):
 
     from airl_cli.evaluation import sample_episodes
 
-    storage.save(tmp_path / "t.npz", sample_episodes(Balance(), fixed, 8, 0))
-    teacher = TrajectoriesExpert(str(tmp_path / "t.npz"))
+    storage.save(tmp_path / "t.safetensors", sample_episodes(Balance(), fixed, 8, 0))
+    teacher = TrajectoriesExpert(str(tmp_path / "t.safetensors"))
     returns = {
         noise: ClonedExpert(teacher, n_episodes=8, noise=noise, updates=250)
         .demonstrations(fixed, seed=0)

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from airl_cli.data import storage
+from airl_cli.data import formats
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
 from airl_cli.experts.sb3_zip import read_model
 from airl_cli.runs import load_reward, load_run
@@ -187,7 +187,7 @@ def test_a_pickle_for_a_dataset_or_a_model_is_refused(
 ) -> None:
     path = tmp_path / "artifact"
     path.write_bytes(kind(canary))
-    for read in (storage.load, read_model):
+    for read in (read_demonstrations, read_model):
         with pytest.raises((InvalidValueError, NotFoundError)):
             read(path)
 
@@ -541,6 +541,10 @@ def test_json_that_is_deep_long_or_something_else_is_refused(
             load_run(received)
 
 
+def read_demonstrations(path: Path) -> formats.Recording:
+    return formats.read(str(path))
+
+
 def bomb(path: Path, name: str) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(name, bytes(2**24))
@@ -552,9 +556,9 @@ def bomb(path: Path, name: str) -> Path:
 def test_archives_that_grow_without_measure_are_not_unpacked(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airl_cli.data.archives.MAX_BYTES", 2**20)
+    monkeypatch.setattr("airl_cli.data.formats.npz.MAX_BYTES", 2**20)
     path = bomb(tmp_path / f"{name}.zip", name)
-    for read in (read_model, storage.load):
+    for read in (read_model, read_demonstrations):
         with pytest.raises(InvalidValueError):
             read(path)
 
@@ -564,7 +568,7 @@ def test_an_archive_cannot_write_outside(tmp_path: Path, canary: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"../{canary.name}", "x")
         archive.writestr(str(canary), "x")
-    for read in (read_model, storage.load):
+    for read in (read_model, read_demonstrations):
         with pytest.raises(InvalidValueError):
             read(path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 from gymnasium import spaces
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 from airl_cli.data import Trajectory, TrajectoryWithRew
 
@@ -96,6 +99,23 @@ def corruptions(draw: Any) -> Any:
         file.write_bytes(raw if cut is None else raw[: cut % (len(raw) + 1)])
 
     return corrupt
+
+
+def rewrite_tensors(path: str | Path, **changes: Any) -> None:
+    """Write a trajectory file anew with tensors changed (None: left out)."""
+    with safe_open(path, framework="np") as file:
+        metadata = file.metadata()
+    tensors = load_file(path) | changes
+    save_file({n: v for n, v in tensors.items() if v is not None}, path, metadata=metadata)
+
+
+def rewrite_header(path: str | Path, **changes: Any) -> None:
+    """Write a trajectory file anew with its metadata, or what its header says, changed."""
+    with safe_open(path, framework="np") as file:
+        metadata = file.metadata()
+    texts = {n: v for n, v in changes.items() if n in metadata}
+    header = json.loads(metadata["header"]) | {n: changes[n] for n in changes.keys() - texts.keys()}
+    save_file(load_file(path), path, metadata=metadata | {"header": json.dumps(header)} | texts)
 
 
 def rewrite(path: str | Path, **changes: Any) -> None:

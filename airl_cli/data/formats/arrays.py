@@ -1,241 +1,386 @@
-"""Arrays in a NumPy `.npz`, in the layouts that people and older programs use.
+"""Named arrays as episodes, in the layouts that people and other programs use.
 
-Episodes one after the other, in `obs`, `acts` and, where known, `rews` and `terminal` (one flag per
-episode), are cut by one of these members:
+Episodes one after the other, in `obs`, `acts` and, where known, `rews`, are cut by what is there:
 
 - `lengths` (N,): transitions of each episode; `obs` has one row more per episode.
-- `indices` (N - 1,): where in `acts` the next episodes begin; `obs` as above. This is the older
-  format of `imitation`, whose pickled `infos` are left unread.
-- `next_obs`: one row per transition, as in `obs`. An episode ends where `dones` (a terminal state)
-  or `timeouts` say so, or where `next_obs` is not the next row of `obs`.
+- `indices` (N - 1,): where in `acts` the next episodes begin; `obs` as above.
+- `next_obs`, one row per transition, as in `obs`: an episode ends where a flag says so, or where
+  `next_obs` is clearly not the next row of `obs`.
+- flags alone, one per transition, or `episode_starts`: the observation after an episode's last
+  action is not there, so that its last transition is left out.
+- nothing of these: the first axis of `obs` (N, T + 1, ...) and `acts` (N, T, ...) counts episodes.
+  Lists and object arrays of one array per episode may differ in length.
 
-Without any of these, the first axis of `obs` (N, T + 1, ...) and `acts` (N, T, ...) counts
-episodes. The longer names `observations`, `actions`, `rewards`, `next_observations`, `terminals`,
-`truncations` and `terminations` are understood as well.
+Flags per transition: `terminations` mark terminal states, `truncations` other ends. `dones` beside
+`terminations` mark all ends; beside `truncations` alone, terminal states are
+`dones & ~truncations`; alone they mark terminal states. `terminal` has one flag per episode.
 """
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from gymnasium.spaces import Space
 
-from airl_cli.data import checks
-from airl_cli.data.digest import sha256
-from airl_cli.data.formats.base import Recording
-from airl_cli.data.npz import member_names, named, read_member
-from airl_cli.data.types import Trajectory, TrajectoryWithRew
+from airl_cli.data import validate
+from airl_cli.data.types import Trajectory
 from airl_cli.errors import InvalidValueError
-from airl_cli.serialization import atomic_write
 
-NAME = "npz"
-DESCRIPTION = "a NumPy .npz with obs, acts, lengths and, if known, rews and terminal"
-
-_SYNONYMS = {
-    "observations": "obs",
-    "actions": "acts",
-    "rewards": "rews",
-    "next_observations": "next_obs",
-    "terminals": "dones",
-    "terminations": "dones",
-    "truncations": "timeouts",
+SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "obs": ("obs", "observations", "observation", "states"),
+    "acts": ("acts", "actions", "action"),
+    "rews": ("rews", "rewards", "reward"),
+    "next_obs": ("next_obs", "next_observations", "next_observation", "next_states"),
+    "dones": ("dones", "done"),
+    "terminations": ("terminations", "terminals", "terminated"),
+    "truncations": ("truncations", "timeouts", "truncated"),
+    "terminal": ("terminal",),
+    "lengths": ("lengths",),
+    "indices": ("indices",),
+    "episode_starts": ("episode_starts",),
 }
-_FIELDS = ("obs", "acts", "rews", "terminal", "lengths", "indices", "next_obs", "dones", "timeouts")
+"""Names under which a field is found."""
 
 Arrays = Mapping[str, np.ndarray]
 
+_SAME = 1e-3  # relative difference up to which two stored numbers are one (float16 rounds to 5e-4)
 
-def read(path: str) -> Recording:
-    """The file's episodes.
+
+@dataclass(frozen=True)
+class Flags:
+    """What marks the transitions of a recording.
+
+    Attributes:
+        ends: Whether an episode ends with the transition (n,) bool.
+        terminal: Whether that is in a terminal state (n,) bool.
+        given: Names of the arrays they come from.
+    """
+
+    ends: np.ndarray
+    terminal: np.ndarray
+    given: tuple[str, ...]
+
+
+def fields_of(source: object, named: Mapping[str, Any], mapping: Mapping[str, str]) -> Arrays:
+    """The fields of `SYNONYMS` among arrays that may have other names.
+
+    Args:
+        source: For messages.
+        named: Arrays by the name they have.
+        mapping: Of fields to the names they have here; the rest is found by the usual names.
 
     Raises:
-        NotFoundError: If there is no such file.
-        InvalidValueError: If it is damaged, needs pickle, or its arrays do not make episodes.
+        InvalidValueError: If `obs` or `acts` is missing, or one field is there twice.
     """
-    with named(path):
-        with zipfile.ZipFile(path) as archive:
-            found = {_SYNONYMS.get(name, name): name for name in member_names(archive)}
-            arrays = {
-                field: read_member(archive, found[field], plain=False)
-                for field in _FIELDS
-                if field in found
-            }
-        for field in ("obs", "acts"):
-            if field not in arrays:
+    found: dict[str, np.ndarray] = {}
+    for field, synonyms in SYNONYMS.items():
+        names = [mapping[field]] if field in mapping else [n for n in synonyms if n in named]
+        missing = [name for name in names if name not in named]
+        if missing or (not names and field in ("obs", "acts")):
+            raise InvalidValueError(
+                f"{source} has no array {(missing or [field])[0]!r}, only "
+                f"{', '.join(sorted(named)) or 'nothing'}.",
+                f"Name it: columns={{{field}: <its name>}}.",
+            )
+        values = [_array(source, name, named[name]) for name in names]
+        for name, other in zip(names[1:], values[1:], strict=True):
+            if not np.array_equal(values[0], other):
                 raise InvalidValueError(
-                    f"it has no array {field!r}, only {', '.join(sorted(found)) or 'nothing'}",
-                    "Save obs, acts and lengths (and rews, terminal) with numpy.savez.",
+                    f"{source}: {names[0]} and {name} contradict each other.",
+                    f"Remove one of them, or choose it: columns={{{field}: {names[0]}}}.",
                 )
-    trajectories = list(_episodes(path, arrays))
-    checks.check_uniform(path, trajectories)
-    return Recording(
-        source=path,
-        format="imitation" if "indices" in arrays else NAME,
-        trajectories=trajectories,
-        sha256=sha256(path),
-    )
+        if values:
+            found[field] = values[0]
+    return found
 
 
-def write(
-    path: str,
-    trajectories: Sequence[Trajectory],
-    *,
-    observation_space: Space[Any] | None = None,
-    action_space: Space[Any] | None = None,
-    metadata: Mapping[str, Any] | None = None,
-) -> None:
-    """Write the layout with `lengths`; spaces and metadata have no place in it."""
-    columns = concatenated(trajectories)
-    with atomic_write(Path(path)) as file:
-        np.savez(file, **columns, lengths=checks.lengths_of(trajectories))  # type: ignore[arg-type]
-
-
-def concatenated(trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
-    """`obs`, `acts`, `terminal` and, where known, `rews` of all episodes."""
-    checks.check_uniform("the recording", trajectories)
-    columns = {
-        "obs": np.concatenate([t.obs for t in trajectories]),
-        "acts": np.concatenate([t.acts for t in trajectories]),
-        "terminal": np.array([t.terminal for t in trajectories], dtype=bool),
-    }
-    if isinstance(trajectories[0], TrajectoryWithRew):
-        columns["rews"] = np.concatenate(
-            [t.rews for t in trajectories if isinstance(t, TrajectoryWithRew)]
+def _array(source: object, name: str, values: Any) -> np.ndarray:
+    """An array of numbers, or an object array with one such array per episode."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # of different shapes
+        array = np.empty(len(values), dtype=object)
+        array[:] = [np.asarray(value) for value in values]
+    parts = array.ravel() if array.dtype == object else [array]
+    if any(np.asarray(part).dtype.kind not in "biuf" for part in parts):
+        raise InvalidValueError(
+            f"{source}: {name} is no array of numbers.", "Store numbers, not texts or objects."
         )
-    return columns
+    return array
 
 
-def _episodes(path: str, arrays: Arrays) -> Iterator[Trajectory]:
+def episodes(
+    source: object, arrays: Arrays, *, incomplete: str = "keep", drop_last_action: bool = False
+) -> list[Trajectory]:
+    """The episodes in some arrays.
+
+    Args:
+        source: For messages.
+        arrays: By field, see `SYNONYMS`.
+        incomplete: What becomes of a last episode without an end: `keep` (truncated) or `drop`.
+        drop_last_action: For as many actions as observations in each episode.
+
+    Raises:
+        InvalidValueError: If they do not make episodes.
+    """
+    ragged = {name for name, array in arrays.items() if array.dtype == object}
     for name in ("obs", "acts"):
         if arrays[name].ndim == 0 or len(arrays[name]) == 0:
-            raise checks.no_episodes(path)
-    if "next_obs" in arrays:
-        return _from_transitions(path, arrays)
-    if "indices" in arrays:
-        return _cut(path, arrays, _lengths_of_indices(path, arrays))
-    if "lengths" in arrays:
-        return _cut(path, arrays, arrays["lengths"])
-    return _stacked(path, arrays)
+            raise validate.no_episodes(source)
+    if ragged:
+        found = _separate(source, arrays, drop_last_action)
+    elif "lengths" in arrays or "indices" in arrays:
+        found = _cut(source, arrays, drop_last_action)
+    elif "next_obs" in arrays:
+        found = _from_transitions(source, arrays, incomplete)
+    elif _has_flags(arrays):
+        found = _from_flags(source, arrays, incomplete)
+    else:
+        found = _separate(source, arrays, drop_last_action)
+    trajectories = list(found)
+    validate.check_uniform(source, trajectories)
+    return trajectories
 
 
-def _lengths_of_indices(path: str, arrays: Arrays) -> np.ndarray:
-    indices = arrays["indices"]
-    if indices.ndim != 1 or (indices.dtype.kind not in "iu" and len(indices)):
-        raise InvalidValueError(
-            f"{path}: indices: {indices.dtype} of shape {indices.shape}.", "Give whole numbers."
-        )
-    total = len(arrays["acts"])
-    cuts = indices.astype(np.int64)
-    if len(cuts) and cuts[-1] == total:
-        cuts = cuts[:-1]
-    return np.diff(cuts, prepend=0, append=total)
-
-
-def _cut(path: str, arrays: Arrays, lengths: np.ndarray) -> Iterator[Trajectory]:
+def _has_flags(arrays: Arrays) -> bool:
+    if {"episode_starts", "dones", "terminations", "truncations"} & set(arrays):
+        return True
     obs, acts, rews = arrays["obs"], arrays["acts"], arrays.get("rews")
-    if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or not len(lengths):
-        raise InvalidValueError(f"{path}: lengths: no list of whole numbers.", "Give one each.")
-    if int(lengths.min()) < 1:
-        raise InvalidValueError(
-            f"{path}: episode {int(lengths.argmin())}: it has no actions.", "Leave it out."
-        )
-    terminal = _terminal(path, arrays, len(lengths))
-    total = sum(lengths.tolist())
+    if "terminal" not in arrays or len(arrays["terminal"]) != len(acts) or len(obs) != len(acts):
+        return False
+    # One flag per transition, not per episode of stacked arrays.
+    stacked = obs.ndim > 1 and acts.ndim > 1 and obs.shape[1] == acts.shape[1] + 1
+    return not stacked or (rews is not None and rews.ndim == 1)
+
+
+# -- cut by lengths --------------------------------------------------------------------------------
+
+
+def _cut(source: object, arrays: Arrays, drop_last_action: bool) -> Iterator[Trajectory]:
+    obs, acts, rews = arrays["obs"], arrays["acts"], arrays.get("rews")
+    lengths = _lengths(source, arrays)
+    n, total = len(lengths), sum(lengths.tolist())
+    more = 0 if drop_last_action else 1
     for name, rows, wanted in (
-        ("obs", len(obs), total + len(lengths)),
+        ("obs", len(obs), total + more * n),
         ("acts", len(acts), total),
         ("rews", total if rews is None else len(rews), total),
     ):
         if rows != wanted:
             raise InvalidValueError(
-                f"{path}: {name}: {rows} rows, but {len(lengths)} episodes of {total} steps in all "
-                f"have {wanted}.",
-                "obs has one row more per episode than acts: the last observation.",
+                f"{source}: {name}: {rows} rows, but {n} episodes of {total} steps in all have "
+                f"{wanted}.",
+                "obs has one row more per episode than acts: the last observation. With as many "
+                "rows, set drop_last_action=true.",
             )
-    stop = np.cumsum(lengths.astype(np.int64)).tolist()
-    for index, (b, n) in enumerate(zip(stop, lengths.tolist(), strict=True)):
-        yield checks.trajectory(
-            path,
+    terminal = _terminal(source, arrays, n, np.cumsum(lengths) - 1)
+    stops = np.cumsum(lengths).tolist()
+    for index, (b, length) in enumerate(zip(stops, lengths.tolist(), strict=True)):
+        a, shift = b - length, more * index
+        yield _episode(
+            source,
             index,
-            obs=obs[b - n + index : b + index + 1],
-            acts=acts[b - n : b],
-            terminal=bool(terminal[index]),
-            rews=None if rews is None else rews[b - n : b],
+            obs=obs[a + shift : b + shift + more],
+            acts=acts[a : b - 1 + more],
+            terminal=bool(terminal[index]) and not drop_last_action,
+            rews=None if rews is None else rews[a : b - 1 + more],
         )
 
 
-def _terminal(path: str, arrays: Arrays, n_episodes: int) -> np.ndarray:
-    if "terminal" not in arrays:
-        return np.zeros(n_episodes, dtype=bool)
-    return _flags(path, arrays, "terminal", n_episodes)
+def _lengths(source: object, arrays: Arrays) -> np.ndarray:
+    name = "lengths" if "lengths" in arrays else "indices"
+    values = arrays[name]
+    if values.ndim != 1 or (values.dtype.kind not in "iu" and len(values)):
+        raise InvalidValueError(
+            f"{source}: {name}: no list of whole numbers.", "Give one for each episode."
+        )
+    lengths = values.astype(np.int64)
+    if name == "indices":
+        total = len(arrays["acts"])
+        cuts = lengths[:-1] if len(lengths) and lengths[-1] == total else lengths
+        lengths = np.diff(cuts, prepend=0, append=total)
+    if len(lengths) == 0:
+        raise validate.no_episodes(source)
+    if int(lengths.min()) < 1:
+        raise InvalidValueError(
+            f"{source}: episode {int(lengths.argmin())}: it has no actions.", "Leave it out."
+        )
+    return lengths
 
 
-def _flags(path: str, arrays: Arrays, name: str, n: int) -> np.ndarray:
+def _terminal(source: object, arrays: Arrays, n: int, last: np.ndarray) -> np.ndarray:
+    """Whether each of `n` episodes ended in a terminal state; `last` are their last transitions."""
+    if "terminal" in arrays:
+        return _flag(source, arrays, "terminal", n)
+    return _flags(source, arrays, len(arrays["acts"])).terminal[last]
+
+
+# -- one array, or one row, per episode ------------------------------------------------------------
+
+
+def _separate(source: object, arrays: Arrays, drop_last_action: bool) -> Iterator[Trajectory]:
+    obs, acts, rews = arrays["obs"], arrays["acts"], arrays.get("rews")
+    ragged = obs.dtype == object or acts.dtype == object
+    if not ragged and (obs.ndim < 2 or acts.ndim < 2) or len(obs) != len(acts):
+        raise InvalidValueError(
+            f"{source}: obs of shape {obs.shape} and acts of shape {acts.shape} do not say where "
+            "episodes end.",
+            "Add an array lengths with the number of transitions of each episode.",
+        )
+    if rews is not None and len(rews) != len(acts):
+        raise InvalidValueError(
+            f"{source}: rews of {len(rews)} episodes, acts of {len(acts)}.", "One per action."
+        )
+    n = len(acts)
+    terminal = _flag(source, arrays, "terminal", n) if "terminal" in arrays else np.zeros(n, bool)
+    for index in range(n):
+        mine = [np.asarray(values[index]) for values in (obs, acts)]
+        rewards = None if rews is None else np.asarray(rews[index])
+        if rewards is not None and rewards.shape != mine[1].shape[:1]:
+            raise InvalidValueError(
+                f"{source}: episode {index}, rews: shape {rewards.shape} instead of "
+                f"{mine[1].shape[:1]}.",
+                "Give one reward per action.",
+            )
+        cut = slice(None, -1) if drop_last_action else slice(None)
+        yield _episode(
+            source,
+            index,
+            obs=mine[0],
+            acts=mine[1][cut],
+            terminal=bool(terminal[index]) and not drop_last_action,
+            rews=None if rewards is None else rewards[cut],
+        )
+
+
+# -- cut by flags ----------------------------------------------------------------------------------
+
+
+def _flag(source: object, arrays: Arrays, name: str, n: int) -> np.ndarray:
     flags = arrays[name]
+    if flags.shape == (n, 1):
+        flags = flags[:, 0]
     if flags.shape != (n,) or not np.isin(flags, (0, 1)).all():
         raise InvalidValueError(
-            f"{path}: {name}: {flags.dtype} of shape {flags.shape} instead of {n} times true or "
+            f"{source}: {name}: {flags.dtype} of shape {flags.shape} instead of {n} times true or "
             "false.",
-            "terminal has one flag per episode; dones and timeouts one per transition.",
+            "terminal has one flag per episode; dones, terminations and truncations one per "
+            "transition.",
         )
     return flags.astype(bool)
 
 
-def _stacked(path: str, arrays: Arrays) -> Iterator[Trajectory]:
-    obs, acts, rews = arrays["obs"], arrays["acts"], arrays.get("rews")
-    if obs.ndim < 2 or acts.ndim < 2 or len(obs) != len(acts):
+def _flags(source: object, arrays: Arrays, n: int) -> Flags:
+    """Where episodes end, and how, in `n` transitions."""
+    names = [name for name in ("dones", "terminations", "truncations") if name in arrays]
+    given = {name: _flag(source, arrays, name, n) for name in names}
+    none = np.zeros(n, dtype=bool)
+    terminal, cut = given.get("terminations"), given.get("truncations", none)
+    dones = given.get("dones", none)
+    if terminal is None:
+        terminal = dones & ~cut
+    elif "dones" in given and bool((terminal & ~dones).any()):
+        step = int(np.flatnonzero(terminal & ~dones)[0])
         raise InvalidValueError(
-            f"{path}: obs of shape {obs.shape} and acts of shape {acts.shape} do not say where "
-            "episodes end.",
-            "Add an array lengths with the number of transitions of each episode.",
+            f"{source}: dones and terminations contradict each other: transition {step} is "
+            "terminal and not done.",
+            "Remove one of them.",
         )
-    if rews is not None and rews.shape != acts.shape[:2]:
-        raise InvalidValueError(
-            f"{path}: rews: shape {rews.shape} instead of {acts.shape[:2]}.", "One per action."
-        )
-    terminal = _terminal(path, arrays, len(acts))
-    for index in range(len(acts)):
-        yield checks.trajectory(
-            path,
-            index,
-            obs=obs[index],
-            acts=acts[index],
-            terminal=bool(terminal[index]),
-            rews=None if rews is None else rews[index],
-        )
+    return Flags(dones | terminal | cut, terminal, tuple(names))
 
 
-def _from_transitions(path: str, arrays: Arrays) -> Iterator[Trajectory]:
+def _check_rows(source: object, arrays: Arrays, names: Sequence[str]) -> None:
+    n = len(arrays["acts"])
+    for name in names:
+        if name in arrays and len(arrays[name]) != n:
+            raise InvalidValueError(
+                f"{source}: {name}: {len(arrays[name])} rows for {n} actions.",
+                "Give one per transition.",
+            )
+
+
+def _from_transitions(source: object, arrays: Arrays, incomplete: str) -> Iterator[Trajectory]:
     obs, acts, next_obs, rews = (arrays.get(n) for n in ("obs", "acts", "next_obs", "rews"))
     assert obs is not None and acts is not None and next_obs is not None
-    n = len(acts)
-    for name, values in (("obs", obs), ("next_obs", next_obs), ("rews", rews)):
-        if values is not None and len(values) != n:
-            raise InvalidValueError(
-                f"{path}: {name}: {len(values)} rows for {n} actions.", "Give one per transition."
-            )
+    _check_rows(source, arrays, ("obs", "next_obs", "rews"))
     if next_obs.shape != obs.shape:
         raise InvalidValueError(
-            f"{path}: next_obs: shape {next_obs.shape}, obs has {obs.shape}.", "Give the same."
+            f"{source}: next_obs: shape {next_obs.shape}, obs has {obs.shape}.", "Give the same."
         )
-    done = _flags(path, arrays, "dones", n) if "dones" in arrays else np.zeros(n, dtype=bool)
-    ends = done.copy()
-    if "timeouts" in arrays:
-        ends |= _flags(path, arrays, "timeouts", n)
-    same = (next_obs[:-1] == obs[1:]) | (np.isnan(next_obs[:-1]) & np.isnan(obs[1:]))
-    ends[:-1] |= ~same.reshape(n - 1, -1).all(axis=1)
+    n = len(acts)
+    flags = _flags(source, arrays, n)
+    ends = flags.ends.copy()
+    broken = ~_same(next_obs[:-1], obs[1:]) & ~ends[:-1]
+    if ends[:-1].any() and broken.mean() > 0.5:
+        raise InvalidValueError(
+            f"{source}: next_obs is not the next row of obs in {int(broken.sum())} of {n - 1} "
+            f"rows, where {', '.join(flags.given)} end no episode.",
+            "Store both in the same units and precision, or leave next_obs out.",
+        )
+    ends[:-1] |= broken
+    complete = bool(ends[-1])
     ends[-1] = True
-    stops = np.flatnonzero(ends) + 1
-    for index, (a, b) in enumerate(zip([0, *stops[:-1].tolist()], stops.tolist(), strict=True)):
-        yield checks.trajectory(
-            path,
+    stops = _kept(source, np.flatnonzero(ends) + 1, complete, incomplete)
+    for index, (a, b) in enumerate(zip([0, *stops[:-1]], stops, strict=True)):
+        yield _episode(
+            source,
             index,
-            obs=np.concatenate([obs[a:b], next_obs[b - 1 : b]]),
+            obs=np.concatenate([obs[a:b], next_obs[b - 1 : b].astype(obs.dtype)]),
             acts=acts[a:b],
-            terminal=bool(done[b - 1]),
+            terminal=bool(flags.terminal[b - 1]),
             rews=None if rews is None else rews[a:b],
         )
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Which rows (n,) are equal up to the precision in which they may have been stored."""
+    x, y = (values.reshape(len(values), -1).astype(np.float64) for values in (a, b))
+    size = np.maximum(np.abs(x), np.abs(y))
+    scale = np.nanmax(size, axis=0, initial=0.0, where=np.isfinite(size))
+    close = (np.abs(x - y) <= _SAME * size + 1e-6 * scale) | (x == y) | (np.isnan(x) & np.isnan(y))
+    return np.asarray(close.all(axis=1))
+
+
+def _kept(source: object, stops: np.ndarray, complete: bool, incomplete: str) -> list[int]:
+    """Ends of the episodes that are used: the last one may not have an end of its own."""
+    if not complete and incomplete == "drop":
+        stops = stops[:-1]
+        if not len(stops):
+            raise validate.no_episodes(source)
+    return [int(stop) for stop in stops]
+
+
+def _from_flags(source: object, arrays: Arrays, incomplete: str) -> Iterator[Trajectory]:
+    """Episodes whose last observation is not there: each loses its last action."""
+    obs, acts, rews = arrays["obs"], arrays["acts"], arrays.get("rews")
+    _check_rows(source, arrays, ("obs", "rews"))
+    n = len(acts)
+    if "terminal" in arrays and not {"dones", "terminations"} & set(arrays):
+        arrays = {**arrays, "terminations": arrays["terminal"]}
+    ends = _flags(source, arrays, n).ends
+    if "episode_starts" in arrays:
+        ends = ends | np.append(_flag(source, arrays, "episode_starts", n)[1:], False)
+    complete = bool(ends[-1])
+    ends[-1] = True
+    stops = _kept(source, np.flatnonzero(ends) + 1, complete, incomplete)
+    pairs = [(a, b) for a, b in zip([0, *stops[:-1]], stops, strict=True) if b - a > 1]
+    if not pairs:
+        raise InvalidValueError(
+            f"{source}: no episode has two observations, and next_obs is not there.",
+            "Add next_obs, one row per transition.",
+        )
+    for index, (a, b) in enumerate(pairs):
+        yield _episode(
+            source,
+            index,
+            obs=obs[a:b],
+            acts=acts[a : b - 1],
+            terminal=False,
+            rews=None if rews is None else rews[a : b - 1],
+        )
+
+
+def _episode(source: object, index: int, **parts: Any) -> Trajectory:
+    return validate.trajectory(source, index, **parts)

@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 from gymnasium.spaces import Space
 
-from airl_cli.data.types import Trajectory
-from airl_cli.errors import AirlError, InvalidValueError, NotFoundError, one_line
-from airl_cli.files import atomic_folder
-
-__all__ = ["Format", "Recording", "atomic_folder", "explained", "require"]
-
-_REMEDY = "It is damaged or of another format; make or download it again."
+from airl_cli.data.types import EpisodeSequence, Trajectory
+from airl_cli.errors import InvalidValueError, NotFoundError
 
 
 @dataclass(frozen=True)
-class Recording:
-    """Trajectories out of a file or folder, and what it says about them.
+class Options:
+    """How files are read that leave something open.
+
+    Attributes:
+        columns: Of fields (`obs`, `acts`, ...) to the names they have in the file.
+        incomplete: What becomes of a last episode without an end: `keep` (as truncated) or `drop`.
+        drop_last_action: For files with as many actions as observations in each episode.
+
+    Raises:
+        InvalidValueError: If `incomplete` is something else.
+    """
+
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    incomplete: str = "keep"
+    drop_last_action: bool = False
+
+    def __post_init__(self) -> None:
+        if self.incomplete not in ("keep", "drop"):
+            raise InvalidValueError(
+                f"incomplete={self.incomplete} is neither keep nor drop.", "Use one of these."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Recording(EpisodeSequence):
+    """Trajectories out of a file or folder, and what it says about them; a sequence of them.
 
     Attributes:
         source: The path as it was given; messages begin with it.
@@ -44,27 +62,30 @@ class Recording:
     sha256: str = ""
     verified: bool = True
 
+    def __len__(self) -> int:
+        return len(self.trajectories)
 
-class Format(Protocol):
-    """A format; one module each."""
+    def _episode(self, place: int) -> Trajectory:
+        return self.trajectories[place]
 
-    NAME: str
-    """As in `format=...`."""
-    DESCRIPTION: str
 
-    def read(self, path: str) -> Recording:
-        """Everything that `path` holds."""
+@dataclass(frozen=True)
+class Format:
+    """A format of files or folders.
 
-    def write(
-        self,
-        path: str,
-        trajectories: Sequence[Trajectory],
-        *,
-        observation_space: Space[Any] | None,
-        action_space: Space[Any] | None,
-        metadata: Mapping[str, Any],
-    ) -> None:
-        """Writes all of it, or nothing."""
+    Attributes:
+        name: As in `format=...`.
+        description: For help texts.
+        read: Everything that a path holds, but for the SHA-256.
+        write: Writes a recording to a path, all of it or nothing; None: this format is only read.
+        suffixes: Of its files, the usual one first; none for a folder.
+    """
+
+    name: str
+    description: str
+    read: Callable[[str, Options], Recording]
+    write: Callable[[str, Recording], None] | None = None
+    suffixes: tuple[str, ...] = ()
 
 
 def require(module: str, extra: str, why: str) -> ModuleType:
@@ -84,25 +105,4 @@ def require(module: str, extra: str, why: str) -> ModuleType:
         raise NotFoundError(
             f"{why} needs the package {module!r}, which cannot be imported: {error}.",
             f'Install it: pip install "airl-cli[{extra}]"',
-        ) from error
-
-
-@contextmanager
-def explained(source: str, what: str) -> Iterator[None]:
-    """Turns what a library raises over damaged data into an error that names the source.
-
-    Raises:
-        InvalidValueError: For anything that is not an `AirlError` already.
-    """
-    try:
-        yield
-    except AirlError as error:
-        if source in error.problem:
-            raise
-        raise type(error)(f"{source}: {error.problem}", error.remedy or _REMEDY) from error
-    except Exception as error:
-        reason = one_line(error, 300)
-        raise InvalidValueError(
-            f"{source} is not a usable {what}: {reason.rstrip('.')}.",
-            _REMEDY,
         ) from error

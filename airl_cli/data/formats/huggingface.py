@@ -7,27 +7,24 @@ it is left unread. Such folders have no checksums; those written here carry a li
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gymnasium.spaces import Space
 
-from airl_cli.data import checks
-from airl_cli.data.digest import sha256, verify_checksums, write_checksums
-from airl_cli.data.formats.base import Recording, atomic_folder, explained, require
+from airl_cli.data import validate
+from airl_cli.data.digest import verify_checksums, write_checksums
+from airl_cli.data.formats.base import Format, Options, Recording, require
 from airl_cli.data.types import Trajectory, TrajectoryWithRew
 from airl_cli.errors import InvalidValueError
-from airl_cli.serialization import read_json
+from airl_cli.files import atomic_folder, read_json
 
-NAME = "huggingface"
-DESCRIPTION = "a folder of Hugging Face datasets, one row an episode, as imitation saves it"
 WHAT = "dataset of trajectories"
 
 
-def read(path: str) -> Recording:
+def read(path: str, options: Options) -> Recording:
     """The episodes of a folder.
 
     Raises:
@@ -36,9 +33,9 @@ def read(path: str) -> Recording:
     """
     datasets = require("datasets", "hub", "a Hugging Face dataset")
     verified = verify_checksums(path)
-    with explained(path, WHAT):
+    with validate.explained(path, WHAT):
         if _is_empty(Path(path) / "state.json"):  # `datasets` stumbles over its own empty folders
-            raise checks.no_episodes(path)
+            raise validate.no_episodes(path)
         dataset = datasets.load_from_disk(path)
         if not isinstance(dataset, datasets.Dataset):
             splits = sorted(map(str, dataset))
@@ -46,26 +43,14 @@ def read(path: str) -> Recording:
                 f"{path} holds several splits: {', '.join(splits)}.",
                 f"Name one of their folders, e.g. {Path(path) / splits[0]}.",
             )
-    return Recording(
-        source=path,
-        format=NAME,
-        trajectories=episodes(path, dataset),
-        sha256=sha256(path),
-        verified=verified,
-    )
+    return Recording(path, HUGGINGFACE.name, episodes(path, dataset), verified=verified)
 
 
-def write(
-    path: str,
-    trajectories: Sequence[Trajectory],
-    *,
-    observation_space: Space[Any] | None = None,
-    action_space: Space[Any] | None = None,
-    metadata: Mapping[str, Any] | None = None,
-) -> None:
+def write(path: str, recording: Recording) -> None:
     """Write a folder that `imitation` and `datasets` read; spaces and metadata have no place."""
     datasets = require("datasets", "hub", "a Hugging Face dataset")
-    checks.check_uniform("the recording", trajectories)
+    trajectories = recording.trajectories
+    validate.check_uniform("the recording", trajectories)
     for name in ("obs", "acts"):
         shape = getattr(trajectories[0], name).shape[1:]
         if 0 in shape:
@@ -100,8 +85,8 @@ def episodes(source: str, dataset: Any) -> list[Trajectory]:
             "A dataset of trajectories has one row per episode with obs, acts, terminal, (rews).",
         )
     if len(dataset) == 0:
-        raise checks.no_episodes(source)
-    with explained(source, WHAT):
+        raise validate.no_episodes(source)
+    with validate.explained(source, WHAT):
         if dataset._indices is not None:
             dataset = dataset.flatten_indices()
         wanted = ("obs", "acts", "terminal", "rews")
@@ -109,7 +94,7 @@ def episodes(source: str, dataset: Any) -> list[Trajectory]:
         table.validate(full=True)  # offsets in a damaged file may point anywhere
     columns = {name: _plain(table.column(name)) for name in table.column_names}
     trajectories = [
-        checks.trajectory(
+        validate.trajectory(
             source,
             index,
             obs=_array(source, index, "obs", columns["obs"][index]),
@@ -121,7 +106,7 @@ def episodes(source: str, dataset: Any) -> list[Trajectory]:
         )
         for index in range(len(dataset))
     ]
-    checks.check_uniform(source, trajectories)
+    validate.check_uniform(source, trajectories)
     return trajectories
 
 
@@ -183,3 +168,11 @@ def quiet(datasets: Any) -> Iterator[None]:
     finally:
         if were_on:
             datasets.enable_progress_bars()
+
+
+HUGGINGFACE = Format(
+    "huggingface",
+    "a folder of Hugging Face datasets, one row an episode, as imitation saves it",
+    read,
+    write,
+)

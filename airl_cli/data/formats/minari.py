@@ -7,32 +7,31 @@ a time limit ended, or that was cut off while it was recorded, is not terminal.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Space
 
-from airl_cli.data import checks
-from airl_cli.data.digest import sha256, verify_checksums, write_checksums
-from airl_cli.data.formats.base import Recording, atomic_folder, explained, require
+from airl_cli.data import validate
+from airl_cli.data.digest import verify_checksums, write_checksums
+from airl_cli.data.formats.base import Format, Options, Recording, require
 from airl_cli.data.spaces import space_to_dict
 from airl_cli.data.types import Trajectory, TrajectoryWithRew
 from airl_cli.errors import AirlError, InvalidTypeError, InvalidValueError, NotFoundError, one_line
+from airl_cli.files import atomic_folder
 
-NAME = "minari"
-DESCRIPTION = "a Minari dataset: minari:<id>, or its folder"
 PREFIX = "minari:"
 WHAT = "Minari dataset"
 WHY = "a Minari dataset"
 
 
-def read(path: str) -> Recording:
+def read(path: str, options: Options) -> Recording:
     """The episodes of a dataset that is on this machine.
 
     Args:
         path: `minari:<id>`, or the dataset's folder (which has a folder `data` in it).
+        options: Unused: the format leaves nothing open.
 
     Raises:
         NotFoundError: If Minari or the dataset is missing.
@@ -50,35 +49,21 @@ def read(path: str) -> Recording:
             "expert=minari expert.download=true downloads.",
         )
     verified = verify_checksums(folder)
-    with explained(path, WHAT):
+    with validate.explained(path, WHAT):
         _check_metadata(path, folder / "data")
         dataset = MinariDataset(folder / "data")
         for name in ("observation_space", "action_space"):
             _check_space(path, name, getattr(dataset, name))
         if len(dataset) == 0:
-            raise checks.no_episodes(path)
+            raise validate.no_episodes(path)
         trajectories = [_episode(path, i, e) for i, e in enumerate(dataset.iterate_episodes())]
-    checks.check_uniform(path, trajectories)
-    return Recording(
-        source=path,
-        format=NAME,
-        trajectories=trajectories,
-        observation_space=dataset.observation_space,
-        action_space=dataset.action_space,
-        metadata={"env": dataset.env_spec.id} if dataset.env_spec is not None else {},
-        sha256=sha256(folder),
-        verified=verified,
-    )
+    validate.check_uniform(path, trajectories)
+    metadata = {"env": dataset.env_spec.id} if dataset.env_spec is not None else {}
+    spaces = dataset.observation_space, dataset.action_space
+    return Recording(path, MINARI.name, trajectories, *spaces, metadata, verified=verified)
 
 
-def write(
-    path: str,
-    trajectories: Sequence[Trajectory],
-    *,
-    observation_space: Space[Any] | None = None,
-    action_space: Space[Any] | None = None,
-    metadata: Mapping[str, Any] | None = None,
-) -> None:
+def write(path: str, recording: Recording) -> None:
     """Write a new dataset.
 
     Raises:
@@ -91,12 +76,13 @@ def write(
     from minari.dataset.minari_dataset import parse_dataset_id
     from minari.dataset.minari_storage import MinariStorage
 
-    if observation_space is None or action_space is None:
+    trajectories, metadata = recording.trajectories, dict(recording.metadata)
+    if recording.observation_space is None or recording.action_space is None:
         raise InvalidValueError(
             "a Minari dataset needs the environment's spaces, and the recording has none.",
             "Name the environment: env=... .",
         )
-    checks.check_uniform("the recording", trajectories)
+    validate.check_uniform("the recording", trajectories)
     folder = folder_of(path)
     dataset_id = path.removeprefix(PREFIX) if path.startswith(PREFIX) else folder.name
     try:
@@ -108,13 +94,13 @@ def write(
     with atomic_folder(folder) as temporary:
         storage = MinariStorage.new(
             temporary / "data",
-            observation_space=observation_space,
-            action_space=action_space,
+            observation_space=recording.observation_space,
+            action_space=recording.action_space,
             jpeg_encoding=False,  # it would change the pixels
         )
         storage.update_metadata(
             {"dataset_id": dataset_id, "minari_version": version("minari")}
-            | ({"description": json.dumps(dict(metadata))} if metadata else {})
+            | ({"description": json.dumps(metadata)} if metadata else {})
         )
         storage.update_episodes(
             [EpisodeBuffer(**_buffer(i, t)) for i, t in enumerate(trajectories)]
@@ -193,7 +179,7 @@ def _episode(path: str, index: int, episode: Any) -> Trajectory:
             f"{int(terminations.argmax())}, which was terminal.",
             "Record it again: an episode ends with its first terminal state.",
         )
-    return checks.trajectory(
+    return validate.trajectory(
         path,
         index,
         obs=episode.observations,
@@ -220,3 +206,6 @@ def _buffer(index: int, trajectory: Trajectory) -> dict[str, Any]:
         "truncations": ends & (not trajectory.terminal),
         "infos": {},
     }
+
+
+MINARI = Format("minari", "a Minari dataset: minari:<id>, or its folder", read, write)

@@ -1,54 +1,52 @@
-"""This package's own format; `airl_cli.data.storage` describes and implements it."""
+"""This package's own format: safetensors, see `airl_cli.data.storage`.
+
+A file whose name ends in `.npz` is written as, and read from, the `.npz` of the first edition.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from gymnasium.spaces import Space
+from pathlib import Path
 
 from airl_cli.data import storage
-from airl_cli.data.digest import sha256
-from airl_cli.data.formats.base import Recording
-from airl_cli.data.types import Trajectory
-
-NAME = "airl"
-DESCRIPTION = "this package's own .npz: checksummed, with spaces, of any size"
+from airl_cli.data.formats.base import Format, Options, Recording
+from airl_cli.data.formats.npz import read_own, write_own
 
 
-def read(path: str) -> Recording:
-    """The file, checksums compared; its episodes are read as they are asked for.
+def read(path: str, options: Options) -> Recording:
+    """The file, its checksum compared; its episodes are read as they are asked for.
 
     Raises:
-        NotFoundError: If there is no such file.
         InvalidValueError: If it is damaged, of another format or of a newer version.
     """
+    with open(path, "rb") as begin:
+        if begin.read(2) == b"PK":
+            return read_own(path)
     file = storage.TrajectoryFile(path)
     file.verify()
+    header = file.header
     return Recording(
-        source=path,
-        format=NAME,
-        trajectories=file,
-        observation_space=file.header.observation_space,
-        action_space=file.header.action_space,
-        metadata=file.header.metadata,
-        sha256=sha256(path),
+        path, OWN.name, file, header.observation_space, header.action_space, header.metadata
     )
 
 
-def write(
-    path: str,
-    trajectories: Sequence[Trajectory],
-    *,
-    observation_space: Space[Any] | None = None,
-    action_space: Space[Any] | None = None,
-    metadata: Mapping[str, Any] | None = None,
-) -> None:
+def write(path: str, recording: Recording) -> None:
     """See `airl_cli.data.storage.save`."""
+    if Path(path).suffix == ".npz":
+        write_own(path, recording)
+        return
     storage.save(
         path,
-        trajectories,
-        observation_space=observation_space,
-        action_space=action_space,
-        metadata=metadata,
+        recording.trajectories,
+        observation_space=recording.observation_space,
+        action_space=recording.action_space,
+        metadata=recording.metadata,
     )
+
+
+OWN = Format(
+    "airl",
+    "this package's own .safetensors: with a checksum and spaces, of any size",
+    read,
+    write,
+    (".safetensors", ".npz"),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,15 +10,17 @@ from typing import Any
 
 from gymnasium.spaces import Space
 
-from airl_cli.data.formats import arrays, huggingface, imitation, minari, own
-from airl_cli.data.formats.base import Format, Recording
+from airl_cli.data.digest import sha256
+from airl_cli.data.formats import minari
+from airl_cli.data.formats.base import Format, Options, Recording
+from airl_cli.data.formats.huggingface import HUGGINGFACE
+from airl_cli.data.formats.minari import MINARI
+from airl_cli.data.formats.npz import IMITATION, NPZ
+from airl_cli.data.formats.own import OWN
 from airl_cli.data.types import Trajectory
 from airl_cli.errors import InvalidValueError, NotFoundError
 
-FORMATS: dict[str, Format] = {
-    module.NAME: module for module in (own, arrays, imitation, huggingface, minari)
-}
-_FOLDERS = (huggingface.NAME, minari.NAME)
+FORMATS: dict[str, Format] = {f.name: f for f in (OWN, NPZ, IMITATION, HUGGINGFACE, MINARI)}
 _SUPPORTED = "airl demos --help lists the formats."
 
 _ZIP, _PICKLES = b"PK\x03\x04", tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
@@ -37,7 +40,7 @@ def recognise(path: str) -> str:
     """
     source = Path(path)
     if path.startswith(minari.PREFIX):
-        return minari.NAME
+        return MINARI.name
     if source.is_dir():
         return _recognise_folder(source)
     if not source.exists():
@@ -45,9 +48,11 @@ def recognise(path: str) -> str:
             f"there is no file or folder {path}.", "Check the path; ~ and * are not expanded."
         )
     with source.open("rb") as file:
-        begin = file.read(8)
+        begin = file.read(9)
     if begin.startswith(_ZIP):
         return _recognise_archive(source)
+    if len(begin) == 9 and begin[8:] == b"{":  # a length, and then JSON
+        return OWN.name
     if begin.startswith(_PICKLES):
         raise InvalidValueError(
             f"{path} is a pickle, which could run code when it is read.",
@@ -61,14 +66,24 @@ def recognise(path: str) -> str:
     raise InvalidValueError(f"{path} {what}, or damaged at its start.", _SUPPORTED)
 
 
-def read(path: str) -> Recording:
+def read(path: str, **options: Any) -> Recording:
     """The trajectories of a file, folder or `minari:<id>`.
+
+    Args:
+        path: Where they are.
+        **options: Arguments of `Options`, for files that leave something open.
 
     Raises:
         NotFoundError: If there is nothing there.
         InvalidValueError: If it is damaged, empty, or in no known format.
     """
-    return FORMATS[recognise(path)].read(path)
+    recording = FORMATS[recognise(path)].read(path, Options(**options))
+    return dataclasses.replace(recording, sha256=sha256(location(path)))
+
+
+def location(path: str) -> Path:
+    """The file or folder of a path, which may be `minari:<id>`."""
+    return minari.folder_of(path) if path.startswith(minari.PREFIX) else Path(path)
 
 
 def check_target(path: str, name: str | None = None) -> str:
@@ -76,31 +91,35 @@ def check_target(path: str, name: str | None = None) -> str:
 
     Args:
         path: Where to.
-        name: Of the format; None goes by the path: `minari:` for Minari, `.npz` for this package's
-            own, no ending for a Hugging Face folder.
+        name: Of the format; None goes by the path: `minari:` for Minari, a suffix for the format
+            that has it (`.npz` for this package's own), none for a Hugging Face folder.
 
     Raises:
         InvalidValueError: If there is no such format, the path says none, or something is there.
     """
+    suffix = Path(path).suffix
     if name is None:
         if path.startswith(minari.PREFIX):
-            name = minari.NAME
-        elif Path(path).suffix == ".npz":
-            name = own.NAME
-        elif not Path(path).suffix:
-            name = huggingface.NAME
-    if name not in FORMATS:
+            name = MINARI.name
+        else:
+            by_suffix = (f.name for f in FORMATS.values() if suffix in f.suffixes)
+            name = next(by_suffix, None if suffix else HUGGINGFACE.name)
+    written = [f.name for f in FORMATS.values() if f.write is not None]
+    if name not in written:
         raise InvalidValueError(
-            f"{path} does not say in which format to write." if name is None else
-            f"there is no format {name!r}.",
-            f"Set format to one of {', '.join(FORMATS)}.",
-        )  # fmt: skip
-    is_folder = name in _FOLDERS
-    taken = minari.folder_of(path).exists() if name == minari.NAME else Path(path).exists()
-    if taken:
+            f"{path} does not say in which format to write."
+            if name is None
+            else f"there is no format {name!r}.",
+            f"Set format to one of {', '.join(written)}.",
+        )
+    target = minari.folder_of(path) if name == MINARI.name else Path(path)
+    if target.exists():
         raise InvalidValueError(f"{path} exists already.", "Choose another name, or remove it.")
-    if not is_folder and Path(path).suffix != ".npz":
-        raise InvalidValueError(f"{path} does not end in .npz.", f"Write {path}.npz.")
+    suffixes = FORMATS[name].suffixes
+    if suffixes and suffix not in suffixes:
+        raise InvalidValueError(
+            f"{path} does not end in {' or '.join(suffixes)}.", f"Write {path}{suffixes[0]}."
+        )
     return name
 
 
@@ -126,21 +145,20 @@ def write(
     Raises:
         InvalidValueError: If the format cannot hold them, or `path` cannot be written.
     """
-    FORMATS[check_target(path, format)].write(
+    chosen = FORMATS[check_target(path, format)]
+    assert chosen.write is not None  # check_target refuses others
+    chosen.write(
         path,
-        trajectories,
-        observation_space=observation_space,
-        action_space=action_space,
-        metadata=metadata or {},
+        Recording(path, chosen.name, trajectories, observation_space, action_space, metadata or {}),
     )
 
 
 def _recognise_folder(folder: Path) -> str:
     names = {entry.name for entry in folder.iterdir()}
     if names & {"dataset_info.json", "dataset_dict.json", "state.json"}:
-        return huggingface.NAME
+        return HUGGINGFACE.name
     if (folder / "data" / "metadata.json").is_file():
-        return minari.NAME
+        return MINARI.name
     raise InvalidValueError(
         f"{folder} is neither a saved Hugging Face dataset nor a Minari dataset.",
         f"It holds {', '.join(sorted(names)[:5]) or 'nothing'}. {_SUPPORTED}",
@@ -156,10 +174,10 @@ def _recognise_archive(path: Path) -> str:
             f"{path} is truncated or damaged: {error}.", "Make or download it again."
         ) from error
     if "header.npy" in names:
-        return own.NAME
+        return OWN.name
     if "policy.pth" in names:
         raise InvalidValueError(
             f"{path} is a Stable-Baselines3 model, not a file of trajectories.",
             f"Sample it: expert=checkpoint expert.path={path} expert.algo=ppo.",
         )
-    return imitation.NAME if "indices.npy" in names else arrays.NAME
+    return IMITATION.name if "indices.npy" in names else NPZ.name

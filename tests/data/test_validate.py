@@ -6,7 +6,7 @@ from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airl_cli.data import Trajectory, checks
+from airl_cli.data import Trajectory, validate
 from airl_cli.errors import InvalidValueError
 from support.demos import ACT_SPACE, OBS_SPACE, episodes
 
@@ -27,7 +27,7 @@ def test_outside_agrees_with_the_space_itself(data):
     shape = (4, *space.shape)
     flat = data.draw(st.lists(numbers, min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))
     values = np.array(flat, dtype=space.dtype).reshape(shape)
-    found = checks.outside(space, values)
+    found = validate.outside(space, values)
     for value, is_outside in zip(values, found, strict=True):
         if space.dtype != np.float32 or space.contains(value):
             assert is_outside == (not space.contains(value))
@@ -37,7 +37,7 @@ def test_outside_agrees_with_the_space_itself(data):
 
 
 def test_nan_is_outside():
-    assert checks.outside(SPACES[1], np.array([[np.nan], [0.0]])).tolist() == [True, False]
+    assert validate.outside(SPACES[1], np.array([[np.nan], [0.0]])).tolist() == [True, False]
 
 
 def changed(**changes):
@@ -56,25 +56,25 @@ def changed(**changes):
     ],
 )
 def test_what_does_not_fit_is_refused_with_file_episode_and_field(episode, message):
-    fitting = checks.Fitting("demos.npz", OBS_SPACE, ACT_SPACE)
+    validator = validate.EpisodeValidator("demos.npz", OBS_SPACE, ACT_SPACE)
     with pytest.raises(InvalidValueError, match=f"^demos.npz: episode 5, {message}") as caught:
-        fitting.fit(5, episode)
+        validator.validate(5, episode)
     assert caught.value.remedy
 
 
 def test_precision_is_brought_to_the_environments():
-    fitting = checks.Fitting("d", OBS_SPACE, ACT_SPACE)
+    validator = validate.EpisodeValidator("d", OBS_SPACE, ACT_SPACE)
     episode = changed(
         obs=episodes()[1].obs.astype(np.float64), acts=episodes()[1].acts.astype(np.uint8)
     )
-    assert fitting.fit(0, episode) == episodes()[1]
+    assert validator.validate(0, episode) == episodes()[1]
 
 
 def test_integers_that_the_environments_type_cannot_hold_are_refused():
     images = spaces.Box(0, 255, (2,), np.uint8)
     wide = Trajectory(np.full((3, 2), 300), np.zeros(2, np.int64), None, False)
     with pytest.raises(InvalidValueError, match="obs: values from 300 to 300 do not fit"):
-        checks.Fitting("d", images, ACT_SPACE).fit(0, wide)
+        validate.EpisodeValidator("d", images, ACT_SPACE).validate(0, wide)
 
 
 def test_actions_outside_the_bounds_are_refused_or_clipped():
@@ -82,9 +82,9 @@ def test_actions_outside_the_bounds_are_refused_or_clipped():
     acts = np.array([[0.5], [1.5]])
     episode = Trajectory(np.zeros((3, 3), np.float32), acts, None, False)
     with pytest.raises(InvalidValueError, match="at step 1 is not in.*\n.*clip_actions=true"):
-        checks.Fitting("d", OBS_SPACE, box).fit(0, episode)
-    clipped = checks.Fitting("d", OBS_SPACE, box, clip_actions=True)
-    assert clipped.fit(0, episode).acts.ravel().tolist() == [0.5, 1.0]
+        validate.EpisodeValidator("d", OBS_SPACE, box).validate(0, episode)
+    clipped = validate.EpisodeValidator("d", OBS_SPACE, box, clip_actions=True)
+    assert clipped.validate(0, episode).acts.ravel().tolist() == [0.5, 1.0]
     columns = {"obs": episode.obs[:2], "acts": acts, "next_obs": episode.obs[1:]}
     assert clipped.cast(columns)["acts"].ravel().tolist() == [0.5, 1.0]
 
@@ -92,14 +92,14 @@ def test_actions_outside_the_bounds_are_refused_or_clipped():
 def test_rounding_at_a_bound_is_clipped_without_being_asked():
     box = spaces.Box(-1.0, 1.0, (1,), np.float32)
     episode = Trajectory(np.zeros((2, 3)), np.array([[1.0 + 1e-7]]), None, False)
-    assert box.contains(checks.Fitting("d", OBS_SPACE, box).fit(0, episode).acts[0])
+    assert box.contains(validate.EpisodeValidator("d", OBS_SPACE, box).validate(0, episode).acts[0])
 
 
 def test_episodes_of_different_environments_are_not_mixed():
     other = Trajectory(np.zeros((2, 4), np.float32), np.zeros(1, np.int64), None, False)
     with pytest.raises(InvalidValueError, match="d: episode 1, obs: float32 of shape"):
-        checks.check_uniform("d", [episodes(rews=False)[0], other])
+        validate.check_uniform("d", [episodes(rews=False)[0], other])
     with pytest.raises(InvalidValueError, match="d: episode 1, rews"):
-        checks.check_uniform("d", [episodes()[0], episodes(rews=False)[0]])
+        validate.check_uniform("d", [episodes()[0], episodes(rews=False)[0]])
     with pytest.raises(InvalidValueError, match="no episodes"):
-        checks.check_uniform("d", [])
+        validate.check_uniform("d", [])

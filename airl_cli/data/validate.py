@@ -1,9 +1,10 @@
-"""What is asked of trajectories before they are trusted; every refusal names file and episode."""
+"""What is asked of trajectories before they are used; every refusal names file and episode."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from gymnasium.spaces import Space
 
 from airl_cli.data.spaces import describe
 from airl_cli.data.types import Trajectory, TrajectoryWithRew
-from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.errors import AirlError, InvalidValueError, one_line
 
 # Actions are often stored in another precision than the space's bounds.
 _ROUNDING = 1e-5
@@ -48,6 +49,27 @@ def trajectory(
         ) from error
 
 
+@contextmanager
+def explained(source: object, what: str) -> Iterator[None]:
+    """Turns what a library raises over damaged data into an error that names the source.
+
+    Raises:
+        InvalidValueError: For anything but an `AirlError` that names the source already.
+    """
+    try:
+        yield
+    except Exception as error:  # readers raise dozens of kinds on damaged bytes
+        reason, remedy = one_line(error, 300), ""
+        if isinstance(error, AirlError):
+            if str(source) in error.problem:
+                raise
+            reason, remedy = error.problem, error.remedy
+        raise InvalidValueError(
+            f"{source} is not a usable {what}: {reason.rstrip('.')}.",
+            remedy or "It is damaged or of another format; make or download it again.",
+        ) from error
+
+
 def outside(space: Space[Any], values: np.ndarray) -> np.ndarray:
     """Which of `values` (n, *shape) are not in the space: (n,) bool.
 
@@ -75,7 +97,7 @@ def _slack(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return _ROUNDING * width
 
 
-class Fitting:
+class EpisodeValidator:
     """Brings trajectories of a source into the form that an environment's spaces want.
 
     Args:
@@ -98,7 +120,7 @@ class Fitting:
         self.action_space = action_space
         self.clip_actions = clip_actions
 
-    def fit(self, index: int, episode: Trajectory) -> Trajectory:
+    def validate(self, index: int, episode: Trajectory) -> Trajectory:
         """The episode, checked, in the dtypes that the environment gives and takes.
 
         Raises:
@@ -119,7 +141,7 @@ class Fitting:
         return dataclasses.replace(episode, obs=obs, acts=self._clipped(acts))
 
     def cast(self, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Transitions of episodes that passed `fit`, brought into the same form."""
+        """Transitions of episodes that passed `validate`, brought into the same form."""
         dtypes = {"obs": _precision(self.observation_space), "acts": _precision(self.action_space)}
         dtypes["next_obs"] = dtypes["obs"]
         columns = columns | {n: columns[n].astype(t, copy=False) for n, t in dtypes.items()}
@@ -185,31 +207,41 @@ def check_finite(source: object, index: int, episode: Trajectory) -> None:
         )
 
 
-def check_uniform(source: object, episodes: Iterable[Trajectory]) -> None:
+def check_uniform(source: object, episodes: Sequence[Trajectory]) -> tuple[np.ndarray, np.ndarray]:
     """Refuses an empty source, and episodes of different environments in one.
+
+    Args:
+        source: For messages.
+        episodes: Each is asked for once.
+
+    Returns:
+        Lengths (n,) int64 and terminal flags (n,) bool of the episodes.
 
     Raises:
         InvalidValueError: Naming the first episode that differs from episode 0.
     """
+    if not len(episodes):
+        raise no_episodes(source)
     first: Trajectory | None = None
+    lengths, terminal = np.empty(len(episodes), np.int64), np.empty(len(episodes), bool)
     for index, episode in enumerate(episodes):
         first = first or episode
-        for name in ("obs", "acts"):
-            mine, other = getattr(episode, name), getattr(first, name)
-            if (mine.shape[1:], mine.dtype) != (other.shape[1:], other.dtype):
-                raise InvalidValueError(
-                    f"{source}: episode {index}, {name}: {mine.dtype} of shape {mine.shape[1:]} "
-                    f"per step, episode 0 has {other.dtype} of shape {other.shape[1:]}.",
-                    "Episodes of different environments belong into different files.",
-                )
+        lengths[index], terminal[index] = len(episode), episode.terminal
         if isinstance(episode, TrajectoryWithRew) != isinstance(first, TrajectoryWithRew):
             raise InvalidValueError(
                 f"{source}: episode {index}, rews: of episodes 0 and {index} one has rewards and "
                 "the other has not.",
                 "Put those with rewards and those without into different files.",
             )
-    if first is None:
-        raise no_episodes(source)
+        for name in ("obs", "acts", "rews"):
+            mine, other = (getattr(t, name, np.empty(0)) for t in (episode, first))
+            if (mine.shape[1:], mine.dtype) != (other.shape[1:], other.dtype):
+                raise InvalidValueError(
+                    f"{source}: episode {index}, {name}: {mine.dtype} of shape {mine.shape[1:]} "
+                    f"per step, episode 0 has {other.dtype} of shape {other.shape[1:]}.",
+                    "Episodes of different environments belong into different files.",
+                )
+    return lengths, terminal
 
 
 def no_episodes(source: object) -> InvalidValueError:
