@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.preprocessing import get_flattened_obs_dim
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, FlattenExtractor
 from torch import nn
 
 from airl_cli.rewards.layers import BaseNorm, RunningNorm
@@ -38,3 +40,26 @@ class NormalizedFeatures(BaseFeaturesExtractor):
     def forward(self, observations: th.Tensor) -> th.Tensor:
         """Features (batch, features_dim) of preprocessed observations."""
         return self.norm(self.flatten(observations)).clamp(-self.clip, self.clip)
+
+
+class NormalizeFeaturesExtractor(FlattenExtractor):
+    """Flattened observations, normalised by running statistics and not clipped.
+
+    As in the experts that imitation's authors published.
+
+    Args:
+        observation_space: Of the environment.
+        normalize_class: Class of the normalisation, built with the number of features.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space,
+        normalize_class: Callable[[int], nn.Module] = RunningNorm,
+    ) -> None:
+        super().__init__(observation_space)
+        self.normalize = normalize_class(self.features_dim)
+
+    def forward(self, observations: th.Tensor) -> th.Tensor:
+        """Features (batch, features_dim) of preprocessed observations."""
+        return self.normalize(super().forward(observations))

@@ -19,8 +19,8 @@ import yaml
 
 LAYERS = (
     ("errors", "files", "identity", "locks", "nodes", "quiet", "seeding", "serialization", "util"),
-    ("data", "envs", "features", "policies", "rewards"),
-    ("algorithms", "evaluation", "experts", "generators", "runs", "videos"),
+    ("data", "envs", "features", "policy_building", "rewards"),
+    ("algorithms", "evaluation", "experts", "generators", "policies", "runs", "videos"),
     ("report", "reporting", "transfer"),
     ("cli", "commands", "completion", "config", "sweeps"),
 )

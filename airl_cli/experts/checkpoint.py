@@ -23,7 +23,7 @@ from airl_cli.errors import InvalidValueError, NotFoundError, one_line
 from airl_cli.experts.base import Demonstrations, PolicyExpert, Sampling, log
 from airl_cli.experts.sb3_zip import read_model
 from airl_cli.experts.wrappers import NormalizedPolicy, load_statistics
-from airl_cli.policies import build_policy
+from airl_cli.policy_building import build_policy
 from airl_cli.serialization import fill_module
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from airl_cli.data.types import Transitions
 from airl_cli.errors import InvalidValueError
 from airl_cli.experts.base import Demonstrations, Expert, PolicyExpert, Sampling, log
 from airl_cli.experts.checkpoint import default_policy
-from airl_cli.policies import build_policy
+from airl_cli.policy_building import build_policy
 from airl_cli.seeding import derive_seed, isolated_rng
 
 if TYPE_CHECKING:

@@ -107,7 +107,19 @@ class HubExpert:
                 repo=self.repo,
                 split=self.split,
             )
-        expert = CheckpointExpert(
+        found = self.checkpoint().demonstrations(env, seed=seed)
+        provenance = {**found.provenance, "source": "huggingface", "repo": self.repo}
+        return Demonstrations(
+            found.trajectories, found.policy, provenance, found.seconds, found.samples
+        )
+
+    def checkpoint(self) -> CheckpointExpert:
+        """The repository's model as a file on this machine.
+
+        Raises:
+            NotFoundError: If it can neither be downloaded nor found in the cache.
+        """
+        return CheckpointExpert(
             path=self._file(self.filename or f"{self.repo.split('/')[1]}.zip"),
             algo=self.algo,
             policy=self.policy,
@@ -120,11 +132,6 @@ class HubExpert:
             vec_normalize=self._file(self.vec_normalize) if self.vec_normalize else None,
             sha256=self.sha256,
             device=self.device,
-        )
-        found = expert.demonstrations(env, seed=seed)
-        provenance = {**found.provenance, "source": "huggingface", "repo": self.repo}
-        return Demonstrations(
-            found.trajectories, found.policy, provenance, found.seconds, found.samples
         )
 
     def _file(self, filename: str) -> str:

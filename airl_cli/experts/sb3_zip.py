@@ -19,6 +19,7 @@ from typing import Any
 import stable_baselines3.common.torch_layers
 import torch
 
+from airl_cli import features
 from airl_cli.data.formats.npz import check_inflation
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
 
@@ -30,6 +31,7 @@ _CLASS = re.compile(r"<class '([\w.]+)\.(\w+)'>")
 _PLACES = {
     "torch.nn.modules.activation": torch.nn,
     "stable_baselines3.common.torch_layers": stable_baselines3.common.torch_layers,
+    "imitation.policies.base": features,
 }
 _SETTINGS = ("use_sde",)
 
@@ -114,7 +116,8 @@ def _read_tensors(source: Path, weights: bytes) -> Mapping[str, torch.Tensor]:
         raise InvalidValueError(
             f"{source}: {_POLICY} is no mapping of names to tensors.", "Save the model again."
         )
-    return state
+    # imitation counts the samples of its normalisation in 32 bits
+    return {name: t.long() if t.dtype == torch.int32 else t for name, t in state.items()}
 
 
 def _readable(saved: Any) -> dict[str, Any]:

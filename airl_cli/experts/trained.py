@@ -27,7 +27,7 @@ from airl_cli.evaluation import (
 from airl_cli.experts import cache
 from airl_cli.experts.base import PolicyExpert, Sampling, log
 from airl_cli.identity import describe, short_hash
-from airl_cli.policies import rebuild_policy
+from airl_cli.policy_building import rebuild_policy
 from airl_cli.quiet import leave_no_log_folder
 from airl_cli.seeding import derive_seed, isolated_rng
 

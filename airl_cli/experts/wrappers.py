@@ -14,7 +14,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from airl_cli.data.policies import Predictor
 from airl_cli.errors import InvalidValueError, NotFoundError, one_line
-from airl_cli.policies import SpacesVecEnv
+from airl_cli.policy_building import SpacesVecEnv
 
 
 class NoisyPolicy:

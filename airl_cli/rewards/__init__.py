@@ -17,6 +17,7 @@ from airl_cli.rewards.nets import (
     CnnRewardNet,
 )
 from airl_cli.rewards.shaped import BasicShapedRewardNet, CnnShapedRewardNet, ShapedRewardNet
+from airl_cli.rewards.vec_env import RewardVecEnvWrapper
 from airl_cli.rewards.wrappers import AddSTDRewardWrapper, NormalizedRewardNet
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "RewardNet",
     "RewardNetWithVariance",
     "RewardNetWrapper",
+    "RewardVecEnvWrapper",
     "RunningNorm",
     "ShapedRewardEnsemble",
     "ShapedRewardNet",

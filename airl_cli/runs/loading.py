@@ -16,7 +16,7 @@ from airl_cli.data.spaces import space_from_dict
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidValueError, NotFoundError
 from airl_cli.nodes import with_current_names
-from airl_cli.policies import rebuild_policy
+from airl_cli.policy_building import rebuild_policy
 from airl_cli.rewards import RewardNet
 from airl_cli.runs import layout
 from airl_cli.runs.checkpoint import find_checkpoint
