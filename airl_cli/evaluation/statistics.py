@@ -84,6 +84,66 @@ def bootstrap_interval(
     return np.asarray(interval.low), np.asarray(interval.high)
 
 
+def interval_of_two(
+    first: Values,
+    second: Values,
+    statistic: Callable[..., np.ndarray],
+    *,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """95 % percentile-bootstrap interval of a statistic of two independent samples.
+
+    Args:
+        first: (n,), n at least 2.
+        second: (m,), m at least 2.
+        statistic: Takes both and `axis`; has to broadcast over the other axes.
+        n_resamples: Draws.
+        seed: The same seed and values give the same interval.
+
+    Returns:
+        Lower and upper end; NaN where a sample has fewer than two values.
+    """
+    if min(len(first), len(second)) < 2:
+        return math.nan, math.nan
+    from scipy import stats  # late: it takes a second
+
+    interval = stats.bootstrap(
+        (np.asarray(first, dtype=float), np.asarray(second, dtype=float)),
+        statistic,
+        n_resamples=n_resamples,
+        batch=max(1, _MAX_VALUES_IN_MEMORY // (len(first) * len(second))),
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        vectorized=True,
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+def difference_of_iqm(first: np.ndarray, second: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Interquartile mean of the first sample minus that of the second."""
+    return interquartile_mean(first, axis) - interquartile_mean(second, axis)
+
+
+def probability_of_improvement(first: np.ndarray, second: np.ndarray, axis: int = -1) -> np.ndarray:
+    """How often a value of the first sample exceeds one of the second; ties count one half.
+
+    The Mann-Whitney U statistic as a share (Agarwal et al. 2021, section 4.3), for one task.
+    """
+    x, y = np.moveaxis(first, axis, -1), np.moveaxis(second, axis, -1)
+    wins = np.sign(x[..., :, None] - y[..., None, :])
+    return 0.5 + 0.5 * wins.mean(axis=(-2, -1))
+
+
+def performance_profile(scores: Values, thresholds: np.ndarray) -> np.ndarray:
+    """The share of runs (m,) whose score exceeds each threshold (m,).
+
+    The run-score distribution of Agarwal et al. 2021, section 4.2, for one task.
+    """
+    return (np.asarray(scores)[:, None] > thresholds[None, :]).mean(axis=0)
+
+
 def confidence_interval(values: Values) -> tuple[float, float]:
     """95 % percentile-bootstrap interval of the mean; (nan, nan) for fewer than two values.
 

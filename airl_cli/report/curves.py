@@ -155,13 +155,21 @@ def drawn(report: Report, rows: Sequence[Row], most: int) -> list[tuple[Row, Gro
 
 
 def reference_levels(rows: Sequence[Row]) -> dict[str, float]:
-    """Mean returns of the expert and of random actions, over the groups that know them."""
+    """Mean returns of the expert and of random actions, over the groups that know them.
+
+    Different experts have a level each, which names the groups that learned from it.
+    """
+    experts: dict[object, list[Row]] = {}
+    for row in rows:
+        if np.isfinite(row.expert):
+            experts.setdefault(row.group.runs[0].expert, []).append(row)
     levels = {}
-    for name in ("expert", "random"):
-        known = [getattr(row, name) for row in rows if np.isfinite(getattr(row, name))]
-        if known:
-            levels[name] = float(np.mean(known))
-    return levels
+    for users in experts.values():
+        numbers = ", ".join(str(row.number) for row in users)
+        name = "expert" if len(experts) == 1 else f"expert of {numbers}"
+        levels[name] = float(np.mean([row.expert for row in users]))
+    random = [row.random for row in rows if np.isfinite(row.random)]
+    return {**levels, "random": float(np.mean(random))} if random else levels
 
 
 def _draw_panel(ax: Axes, curves: Sequence[tuple[Row, GroupCurve]], title: str) -> None:
@@ -186,7 +194,7 @@ def _draw_panel(ax: Axes, curves: Sequence[tuple[Row, GroupCurve]], title: str) 
                 curve.steps, curve.low, curve.high, color=colour, alpha=0.15, linewidth=0
             )
     for name, level in reference_levels([row for row, _ in curves]).items():
-        ax.axhline(level, color="0.45", linewidth=1, linestyle="--" if name == "expert" else ":")
+        ax.axhline(level, color="0.45", linewidth=1, linestyle=":" if name == "random" else "--")
         ax.annotate(
             name,
             (1, level),

@@ -42,7 +42,7 @@ def learning_curves(report: Report) -> list[dict[str, Any]]:
                 line={
                     "color": "#616e7c",
                     "width": 1,
-                    "dash": "dash" if name == "expert" else "dot",
+                    "dash": "dot" if name == "random" else "dash",
                 },
                 annotation={"text": name, "font": {"size": 12, "color": "#616e7c"}},
                 annotation_position="top right",

@@ -128,6 +128,10 @@ def to_json(report: Report) -> str:
             for run in report.runs
         ],
         "failed_jobs": {str(path): reason for path, reason in report.failed_jobs.items()},
+        "pairs": [
+            {**vars(pair), "first": pair.first.number, "second": pair.second.number}
+            for pair in report.pairs
+        ],
         "notes": notes(report),
     }
     return json.dumps(to_jsonable(content), indent=2, allow_nan=False) + "\n"
@@ -144,12 +148,19 @@ def notes(report: Report) -> list[str]:
         f"first round with a score of {options.expert_share:g} or more: median over seeds, those "
         "that never got there included (reached/seeds).",
     ]
+    if report.pairs:
+        lines.append(
+            "Pairs: difference of the IQMs, and the probability that a seed of the first group is "
+            "better than one of the second (ties count one half), with 95 % bootstrap intervals."
+        )
     n_repeats = sum(len(row.group.repeats) for row in report.rows)
     if n_repeats:
         lines.append(f"Not counted: {n_repeats} runs whose seed was run again later.")
     counted = [run for row in report.rows for run in row.group.counted]
     if not all(run.has_scale for run in counted):
-        lines.append("Runs whose expert is unknown, or no better than random, have no score.")
+        lines.append(
+            "Runs whose expert is unknown, or no better than random actions, have no score."
+        )
     return lines
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from airl_cli.errors import AirlError
-from airl_cli.report.record import FINISHED, RunRecord, flatten, read_config
+from airl_cli.report.record import FINISHED, RunRecord, flatten, read_choices, read_config
 from airl_cli.runs import keys
 from airl_cli.runs.keys import WITHOUT_EFFECT
 
 IGNORED = (*WITHOUT_EFFECT, "seed", "*.seed", "run", "gail_run")
 """Keys, as patterns, in which runs of one group may differ."""
+
+_EXPERT_SEED = "expert.seed"
+"""Not ignored: another seed is another expert, with returns of its own."""
 
 _STRUCTURE = ("env", "reward", "trainer")
 """What a run of `airl train` has in its config, each with a `_target_`."""
@@ -23,6 +27,10 @@ MISSING = "–"
 
 _Table = Mapping[str, Sequence[str | None]]
 """By key, its value in each group; None where a group does not have it."""
+
+_NO_COLUMN = ("env", "sweep", "logger", "hydra")
+"""Groups that a table does not show: it has a column for the environment, and the rest is no
+setting of what was learned."""
 
 _TARGET = "_target_"
 _MOST_COLUMNS = 6
@@ -58,8 +66,21 @@ class Group:
 
     @property
     def panel(self) -> tuple[str, str]:
-        """What may be drawn in one picture: command and environment."""
+        """What may be drawn in one plot: command and environment."""
         return self.command, self.env_id
+
+    @cached_property
+    def choices(self) -> Mapping[str, str]:
+        """The option of each config group, as far as it is recorded."""
+        first = self.runs[0]
+        return {**read_choices(first.path), **first.overrides}
+
+    def setting(self, key: str) -> str | None:
+        """The value of a config key, or the option of a config group; None if there is none."""
+        if key in self.config:
+            return self.config[key]
+        target = self.config.get(f"{key}.{_TARGET}", "")
+        return self.choices.get(key) or target.rpartition(".")[2] or None
 
 
 def group_runs(runs: Iterable[RunRecord], ignore: Sequence[str] = ()) -> list[Group]:
@@ -69,7 +90,7 @@ def group_runs(runs: Iterable[RunRecord], ignore: Sequence[str] = ()) -> list[Gr
         runs: Of any commands and environments.
         ignore: Further keys in which runs of one group may differ; patterns with `*`.
     """
-    ignored = _matcher((*IGNORED, *ignore))
+    ignored = _matcher(IGNORED, ignore)
     sources: dict[str, Mapping[str, str]] = {}
     found: dict[Any, list[RunRecord]] = {}
     for run in runs:
@@ -97,13 +118,11 @@ def _env_id(run: RunRecord, ids: Mapping[str, str]) -> str:
     return run.config.get("env.id") or ids.get(run.config.get("env._target_", ""), run.env_id)
 
 
-def _matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
-    known: dict[str, bool] = {}  # a thousand runs share their few hundred keys
-
+def _matcher(patterns: Sequence[str], further: Sequence[str]) -> Callable[[str], bool]:
+    @cache  # a thousand runs share their few hundred keys
     def matches(key: str) -> bool:
-        if key not in known:
-            known[key] = keys.matches(key, patterns)
-        return known[key]
+        ours = key != _EXPERT_SEED and keys.matches(key, patterns)
+        return ours or keys.matches(key, further)
 
     return matches
 
@@ -157,54 +176,70 @@ def differing_keys(groups: Sequence[Group]) -> list[str]:
 
 
 def telling_keys(groups: Sequence[Group]) -> list[str]:
-    """Of the keys that differ, those that a table needs.
+    """What it takes to tell groups apart: options of config groups, and keys.
 
     Left out is what follows from something else that is shown: from the environment (a recipe's
-    tuned values), from a class (`reward._target_` has its own arguments), or a key that always has
-    the same value as another (it was interpolated). Of the rest, those are shown that somebody
-    typed; where these do not tell all groups apart, others that do.
+    tuned values), from an option or a class (`reward._target_` has its own arguments), or a key
+    that always has the same value as another (it was interpolated). Of the rest, those are shown
+    that were given on the command line; where these do not tell all groups apart, others that do.
 
     Returns:
-        At most six keys, but none for the environment, which has a column of its own.
+        At most six, but none for the environment, which has a column of its own.
     """
-    keys = [key for key in differing_keys(groups) if key not in ("env.id", "env._target_")]
-    table: _Table = {key: [group.config.get(key) for group in groups] for key in keys}
+    leaves = [key for key in differing_keys(groups) if key not in ("env.id", "env._target_")]
+    options = _differing_options(groups)
+    table: _Table = {key: [group.setting(key) for group in groups] for key in (*options, *leaves)}
     panels = [group.panel for group in groups]
-    distinct: dict[tuple[str | None, ...], str] = {}
-    for key in keys:
-        if not _follows(table[key], _determinants(key, table, panels)):
+    distinct = {tuple(table[key]): key for key in reversed(options)}
+    for key in leaves:
+        if not _follows(table[key], _determinants(key, table, panels, options)):
             distinct.setdefault(tuple(table[key]), key)
-    typed = frozenset().union(*(run.typed for group in groups for run in group.runs))
-    named = [key for key in distinct.values() if _is_typed(key, typed)]
+    given = frozenset().union(*(run.overrides for group in groups for run in group.runs))
+    named = [key for key in distinct.values() if key in options or _is_given(key, given)]
     chosen = named if len(named) <= _MOST_COLUMNS else _most_telling([], named, table, panels)
     chosen = _most_telling(chosen, list(distinct.values()), table, panels)
-    return [key for key in keys if key in chosen]
+    return [key for key in table if key in chosen]
+
+
+def _differing_options(groups: Sequence[Group]) -> list[str]:
+    """The config groups that some command line chose, whose options are not the same everywhere."""
+    given = dict.fromkeys(key for group in groups for run in group.runs for key in run.overrides)
+    leaves = {key for group in groups for key in group.config}
+    options = [
+        key
+        for key in given
+        if key not in leaves and key != "seed" and key.partition(".")[0] not in _NO_COLUMN
+        if not keys.matches(key, IGNORED)
+    ]
+    return [key for key in options if len({group.setting(key) for group in groups}) > 1]
 
 
 def label(group: Group, keys: Sequence[str]) -> str:
     """A name for a group: what tells it from the others, or else its environment."""
     names = shorter(list(keys))
-    parts = [f"{n}={v}" for n, v in zip(names, values(group, keys), strict=True) if v != MISSING]
+    shown_values = [shown(key, group.setting(key)) for key in keys]
+    parts = [f"{n}={v}" for n, v in zip(names, shown_values, strict=True) if v != MISSING]
     return ", ".join(parts) or group.env_id
 
 
-def values(group: Group, keys: Iterable[str]) -> list[str]:
-    """A group's values of some keys, classes without their modules."""
-    return [shown(key, group.config.get(key)) for key in keys]
-
-
 def shown(key: str, value: str | None) -> str:
-    """A value as tables show it."""
+    """A value as tables show it: classes without their modules."""
     if value is None:
         return MISSING
     return value.rpartition(".")[2] if key.endswith(_TARGET) else value
 
 
-def _determinants(key: str, table: _Table, panels: Sequence[object]) -> list[Sequence[object]]:
-    """What a key may follow from: the classes that its nodes name, and the environment."""
+def _determinants(
+    key: str, table: _Table, panels: Sequence[object], options: Sequence[str]
+) -> list[Sequence[object]]:
+    """What a key may follow from: options, the classes that its nodes name, the environment."""
     nodes = key.split(".")[:-1]
     targets = [".".join([*nodes[: n + 1], _TARGET]) for n in range(len(nodes))]
     found: list[Sequence[object]] = [table[t] for t in targets if t in table and t != key]
+    # Options without a node in the config, such as a recipe's, may have set anything.
+    own = {".".join(nodes[: n + 1]) for n in range(len(nodes))}
+    top = {other.partition(".")[0] for other in table if "." in other}
+    found += [table[o] for o in options if o in own or o not in top]
     is_choice = len(nodes) == 1 and key.endswith(_TARGET)
     return found if is_choice else [panels, *found]
 
@@ -220,10 +255,10 @@ def _follows(column: Sequence[object], from_: Sequence[Sequence[object]]) -> boo
     )
 
 
-def _is_typed(key: str, typed: frozenset[str]) -> bool:
-    """Whether the key, or the group that it is of, was typed."""
+def _is_given(key: str, given: frozenset[str]) -> bool:
+    """Whether a command line set the key, or the node that it is of."""
     parts = key.split(".")
-    return any(".".join(parts[: n + 1]) in typed for n in range(len(parts)))
+    return any(".".join(parts[: n + 1]) in given for n in range(len(parts)))
 
 
 def _most_telling(

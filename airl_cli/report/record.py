@@ -17,7 +17,7 @@ import yaml
 
 from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.files import read_json
-from airl_cli.runs import layout
+from airl_cli.runs import keys, layout
 from airl_cli.text import printable
 
 FINISHED = "finished"
@@ -36,12 +36,16 @@ _NUMBERS = (
     "random_return_mean",
     "normalized_score",
     "transfer_score",
+    "retrain_score",
+    "true_reward_score",
     "env_steps",
     "train_seconds",
 )
 _MAX_DEPTH, _MAX_KEYS = 32, 5_000
 _MAX_METRICS_BYTES = 2**28
-_OVERRIDES, _MAX_OVERRIDES_BYTES = ".hydra/overrides.yaml", 2**16
+_OVERRIDES, _HYDRA_CONFIG = ".hydra/overrides.yaml", ".hydra/hydra.yaml"
+_MAX_YAML_BYTES = 2**16
+_OF_NO_EXPERT = (*keys.WITHOUT_EFFECT, "expert.n_episodes", "expert.subsample")
 _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -152,7 +156,7 @@ class RunRecord:
         curve: Of `metrics.csv`; None if it cannot be read.
         source: Of a transfer, the run whose reward it was; empty otherwise.
         written: When its status last changed, ISO 8601; empty if unknown.
-        typed: Keys and groups that its command line set.
+        overrides: Of its command line, by dotted key or group.
     """
 
     path: Path
@@ -166,7 +170,7 @@ class RunRecord:
     curve: Curve | None = None
     source: str = ""
     written: str = ""
-    typed: frozenset[str] = frozenset()
+    overrides: Mapping[str, str] = field(default_factory=dict)
 
     def number(self, name: str) -> float:
         """A number of `result.json`; NaN if there is none."""
@@ -174,13 +178,20 @@ class RunRecord:
 
     @property
     def has_scale(self) -> bool:
-        """Whether the expert is better than random actions: scores mean nothing otherwise."""
-        return self.number("expert_return_mean") > self.number("random_return_mean")
+        """Whether there is a score: only where the expert is better than random actions."""
+        better = self.number("expert_return_mean") > self.number("random_return_mean")
+        return better and math.isfinite(self.number("normalized_score"))
 
     @property
     def score(self) -> float:
-        """The normalised score; NaN if there is none that means something."""
+        """The normalised score; NaN if there is none."""
         return self.number("normalized_score") if self.has_scale else math.nan
+
+    @property
+    def expert(self) -> tuple[tuple[str, str], ...]:
+        """What its expert is determined by: equal ones may be averaged into one level."""
+        settings = ((k, v) for k, v in self.config.items() if k.startswith("expert."))
+        return tuple(sorted((k, v) for k, v in settings if not keys.matches(k, _OF_NO_EXPERT)))
 
     def level(self, share: float) -> float:
         """The true return at a normalised score; NaN without a scale."""
@@ -256,22 +267,42 @@ def _described(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
         "seed": seed if isinstance(seed, int) and not isinstance(seed, bool) else None,
         "config": flat,
         "source": source if transfer and isinstance(source, str) else "",
-        "typed": _typed(path),
+        "overrides": _overrides(path),
     }
 
 
-def _typed(run: Path) -> frozenset[str]:
-    """Keys of the overrides that Hydra recorded; none where there is no such record.
+def _overrides(run: Path) -> dict[str, str]:
+    """The overrides that Hydra recorded; none where there is no such record, or it is damaged."""
+    overrides = _yaml(run, _OVERRIDES)
+    found = {}
+    for override in overrides if isinstance(overrides, list) else []:
+        if isinstance(override, str):
+            key, _, value = override.partition("=")
+            found[_override_key(key)] = printable(value)
+    return found
 
-    It only says which of the differing keys are shown first, so what is damaged is left out.
-    """
+
+def read_choices(run: Path) -> dict[str, str]:
+    """The option of each config group that Hydra recorded, defaults included."""
+    recorded = _yaml(run, _HYDRA_CONFIG)
+    for key in ("hydra", "runtime", "choices"):
+        recorded = recorded.get(key) if isinstance(recorded, dict) else None
+    if not isinstance(recorded, dict):
+        return {}
+    return {_override_key(str(k)): printable(str(v)) for k, v in recorded.items() if v is not None}
+
+
+def _override_key(key: str) -> str:
+    """The dotted key of an override or a group, `a/b@c` being c; without `+` and `~`."""
+    return printable(key.lstrip("+~").partition("@")[2] or key.lstrip("+~").replace("/", "."))
+
+
+def _yaml(run: Path, name: str) -> Any:
     try:
-        text = _regular(run, _OVERRIDES, _MAX_OVERRIDES_BYTES).read_text(encoding="utf-8")
-        overrides = yaml.load(text, Loader=_SafeLoader)
+        text = _regular(run, name, _MAX_YAML_BYTES).read_text(encoding="utf-8")
+        return yaml.load(text, Loader=_SafeLoader)
     except (AirlError, OSError, ValueError, yaml.YAMLError, RecursionError):
-        return frozenset()
-    texts = [o for o in overrides if isinstance(o, str)] if isinstance(overrides, list) else []
-    return frozenset(o.partition("=")[0].lstrip("+~").replace("/", ".") for o in texts)
+        return None
 
 
 def _state(path: Path, status: Mapping[str, Any]) -> tuple[str, str]:

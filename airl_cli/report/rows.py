@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
-from airl_cli.evaluation.statistics import N_RESAMPLES, bootstrap_interval, interquartile_mean
+from airl_cli.evaluation.statistics import (
+    N_RESAMPLES,
+    bootstrap_interval,
+    difference_of_iqm,
+    interquartile_mean,
+    interval_of_two,
+    probability_of_improvement,
+)
 from airl_cli.report.find import Found
 from airl_cli.report.groups import Group, group_runs, label, telling_keys
 from airl_cli.report.record import RunRecord, read_run
+
+_MOST_COMPARED = 8  # groups: 28 pairs
 
 
 @dataclass(frozen=True)
@@ -91,7 +102,9 @@ class Row:
         returns: True return of the learner.
         scores: Normalised score: 0 for random actions, 1 for the expert.
         transfer: Transfer score, of `airl transfer`.
-        expert: Mean return of the expert; NaN if unknown.
+        retrain: Score of a new policy on the final reward.
+        true_reward: Score of a new policy on the true reward, with the same settings and steps.
+        expert: Mean return of the expert; NaN if unknown, or if the runs had different experts.
         random: Mean return of random actions; NaN if unknown.
         steps: Median of the environment steps until `expert_share` of the expert was reached;
             infinite if half of the seeds or more never did.
@@ -106,12 +119,37 @@ class Row:
     returns: SeedStatistics
     scores: SeedStatistics
     transfer: SeedStatistics
+    retrain: SeedStatistics
+    true_reward: SeedStatistics
     expert: float
     random: float
     steps: float
     seconds: float
     reached: int
     asked: int
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two groups of one environment, compared seed by seed of the one with seed of the other.
+
+    Attributes:
+        first: The better one.
+        second: The other one.
+        measure: "score", or "return" where not all runs have a score.
+        difference: Interquartile mean of the first minus that of the second.
+        difference_interval: Its 95 % interval.
+        probability: That a seed of the first is better than one of the second.
+        probability_interval: Its 95 % interval.
+    """
+
+    first: Row
+    second: Row
+    measure: str
+    difference: float
+    difference_interval: tuple[float, float]
+    probability: float
+    probability_interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -140,6 +178,15 @@ class Report:
             panels.setdefault(row.group.panel, []).append(row)
         return panels
 
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """The groups with at least two seeds, each with each; of an environment the best eight."""
+        found = []
+        for rows in self.panels.values():
+            several = [row for row in rows if row.returns.n > 1][:_MOST_COMPARED]
+            found += [_pair(*two, self.options) for two in combinations(several, 2)]
+        return found
+
     @property
     def n_finished(self) -> int:
         """Finished runs, repeats included."""
@@ -167,7 +214,7 @@ def _labels(groups: Sequence[Group], keys: Sequence[str]) -> list[str]:
     labels = []
     for group in groups:
         beside = [other for other in groups if other.panel == group.panel]
-        differ = [k for k in keys if len({other.config.get(k) for other in beside}) > 1]
+        differ = [k for k in keys if len({other.setting(k) for other in beside}) > 1]
         labels.append(label(group, differ))
     return labels
 
@@ -187,7 +234,9 @@ def _row(group: Group, name: str, options: Options) -> Row:
         returns=over_seeds([run.number("learner_return_mean") for run in runs]),
         scores=over_seeds([run.score for run in runs]),
         transfer=over_seeds([run.number("transfer_score") for run in runs]),
-        expert=_mean([run.number("expert_return_mean") for run in runs]),
+        retrain=over_seeds([run.number("retrain_score") for run in runs]),
+        true_reward=over_seeds([run.number("true_reward_score") for run in runs]),
+        expert=_expert_level(runs),
         random=_mean([run.number("random_return_mean") for run in runs]),
         steps=censored_median(steps),
         seconds=censored_median(seconds),
@@ -196,9 +245,34 @@ def _row(group: Group, name: str, options: Options) -> Row:
     )
 
 
+def _expert_level(runs: Sequence[RunRecord]) -> float:
+    """The expert's mean return; different experts are never averaged into one level."""
+    if len({run.expert for run in runs}) > 1:
+        return math.nan
+    return _mean([run.number("expert_return_mean") for run in runs])
+
+
 def _mean(values: Sequence[float]) -> float:
     known = [value for value in values if math.isfinite(value)]
     return sum(known) / len(known) if known else math.nan
+
+
+def _pair(first: Row, second: Row, options: Options) -> Pair:
+    scored = all(row.scores.n == row.returns.n for row in (first, second))
+    x, y = (np.array((row.scores if scored else row.returns).values) for row in (first, second))
+
+    def interval(statistic: Callable[..., np.ndarray]) -> tuple[float, float]:
+        return interval_of_two(x, y, statistic, n_resamples=options.n_resamples, seed=options.seed)
+
+    return Pair(
+        first,
+        second,
+        "score" if scored else "return",
+        float(difference_of_iqm(x, y)),
+        interval(difference_of_iqm),
+        float(probability_of_improvement(x, y)),
+        interval(probability_of_improvement),
+    )
 
 
 def _rank(row: Row) -> tuple[object, ...]:

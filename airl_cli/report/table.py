@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from rich.text import Text
 
 from airl_cli.report.groups import MISSING, shorter, shown
 from airl_cli.report.record import FINISHED, STATES, RunRecord
-from airl_cli.report.rows import Report, Row, SeedStatistics
+from airl_cli.report.rows import Pair, Report, Row, SeedStatistics
 from airl_cli.text import printable
 
 Value = str | int | float
@@ -21,6 +22,9 @@ Value = str | int | float
 SPREAD, IQM = "mean ± std", "IQM [95 % interval]"
 RETURN = "return"
 _WIDE = 400  # columns; a file has no width
+_WIDEST = 100_000
+_NARROWEST, _BORDERS = 12, 13
+_MOST_PAIRS = 10
 _MOST_LINES = 20
 
 
@@ -49,7 +53,7 @@ def narrow(report: Report, rows: Sequence[Row]) -> list[Column]:
         rows: Of one.
     """
     groups = [row.group for row in rows]
-    keys = [key for key in report.keys if len({group.config.get(key) for group in groups}) > 1]
+    keys = [key for key in report.keys if len({group.setting(key) for group in groups}) > 1]
     columns = brief(replace(report, rows=rows, keys=keys))
     scored = {"score", "transfer"} & {column.title.partition(":")[0] for column in columns}
     left_out = {"environment", "command"}
@@ -70,6 +74,8 @@ def brief(report: Report) -> list[Column]:
         _middle("score", lambda row: row.scores, score_text),
         _spread("transfer", lambda row: row.transfer, score_text),
         _middle("transfer", lambda row: row.transfer, score_text),
+        _middle("retrain", lambda row: row.retrain, score_text),
+        _middle("on the true reward", lambda row: row.true_reward, score_text),
         Column(f"steps to {share}", lambda row: row.steps, lambda row: _time(row, row.steps)),
         Column(f"seconds to {share}", lambda row: row.seconds, _seconds_text),
         Column(
@@ -117,6 +123,8 @@ _SUMMARIES: dict[str, Callable[[Row], SeedStatistics]] = {
     "return": lambda row: row.returns,
     "score": lambda row: row.scores,
     "transfer": lambda row: row.transfer,
+    "retrain": lambda row: row.retrain,
+    "true_reward": lambda row: row.true_reward,
 }
 
 
@@ -134,7 +142,7 @@ def _naming(report: Report, titles: Sequence[str], always: bool = False) -> list
 
 def _setting(key: str, title: str) -> Column:
     def text(row: Row) -> str:
-        return shown(key, row.group.config.get(key))
+        return shown(key, row.group.setting(key))
 
     def value(row: Row) -> Value:
         shown_text = text(row)
@@ -220,24 +228,97 @@ def show(report: Report, console: Console | None = None) -> None:
     if not target.is_terminal and console is None:
         target = Console(width=_WIDE)
     target.print(Text(summary(report)))
-    for rows in report.panels.values():
-        target.print(table(report, rows))
+    for panel, rows in report.panels.items():
+        shown = table(report, rows)
+        unbounded = target.options.update(max_width=_WIDEST)
+        if target.measure(shown, options=unbounded).maximum > target.width:
+            shown = stacked_table(report, rows, target.width)
+        target.print(shown)
+        pairs = [pair for pair in report.pairs if pair.first.group.panel == panel]
+        if 0 < len(pairs) <= _MOST_PAIRS:
+            target.print(pairs_table(pairs))
     for line in summary_lines(report):
         target.print(Text(line), soft_wrap=True)
 
 
 def table(report: Report, rows: Sequence[Row]) -> Table:
     """A row for each group of an environment. Texts are never taken for markup."""
-    command, env_id = rows[0].group.panel
-    title = env_id if command == "train" else f"{env_id} ({command})"
-    shown = Table(title=Text(title), title_justify="left")
+    shown = Table(title=_title(rows), title_justify="left")
     columns = narrow(report, rows)
     for column in columns:
         heading = Text(column.title.replace(": ", "\n", 1))
-        shown.add_column(heading, justify="right" if column.numeric else "left", overflow="fold")
+        shown.add_column(heading, justify="right" if column.numeric else "left", no_wrap=True)
     for row in rows:
         shown.add_row(*(Text(column.text(row)) for column in columns))
     return shown
+
+
+def stacked_table(report: Report, rows: Sequence[Row], width: int) -> Table:
+    """The same for a narrow terminal: settings and numbers of a group one below the other."""
+    columns = narrow(report, rows)
+    settings = [column for column in columns if not column.numeric]
+    figures = [column for column in columns if column.numeric and column.title != "#"]
+    cells = [
+        [(c.title, line) for c in figures for line in _lines(c.text(row)) if line != MISSING]
+        for row in rows
+    ]
+    titles = max((len(title) for row in cells for title, _ in row), default=0)
+    values = max((len(value) for row in cells for _, value in row), default=0)
+    left = max(_NARROWEST, width - titles - values - len(str(rows[-1].number)) - _BORDERS)
+    shown = Table(title=_title(rows), title_justify="left", show_lines=True)
+    for heading in ("#", "group", "", ""):
+        shown.add_column(heading, no_wrap=True, justify="right" if heading == "#" else "left")
+    for row, figure in zip(rows, cells, strict=True):
+        names = [f"{column.title}={column.text(row)}" for column in settings]
+        group = "\n".join(line for name in names for line in broken(name, left))
+        texts = (str(row.number), group, *("\n".join(part) for part in zip(*figure, strict=True)))
+        shown.add_row(*map(Text, texts))
+    return shown
+
+
+def _lines(text: str) -> list[str]:
+    """A list of counts takes a line each."""
+    return text.split(", ") if ", " in text and "[" not in text else [text]
+
+
+def broken(text: str, width: int) -> list[str]:
+    """Lines of at most `width` characters, broken behind `_ . / - , =` or a space if possible."""
+    lines = [""]
+    for piece in re.findall(r"[^_./\-,= ]*[_./\-,= ]|[^_./\-,= ]+", text):
+        if lines[-1] and len(lines[-1]) + len(piece) > width:
+            lines.append("")
+        lines[-1] += piece
+    return [line[i : i + width] for line in lines for i in range(0, max(1, len(line)), width)]
+
+
+def pairs_table(pairs: Sequence[Pair]) -> Table:
+    """Pairwise differences of an environment's groups, with their intervals."""
+    shown = Table(title="pairs, 95 % intervals", title_justify="left")
+    for heading in ("pair", f"{pairs[0].measure}: difference of IQM", "P(first better)"):
+        shown.add_column(heading, justify="left" if heading == "pair" else "right", no_wrap=True)
+    for pair in pairs:
+        shown.add_row(*map(Text, pair_texts(pair)))
+    return shown
+
+
+def pair_texts(pair: Pair) -> tuple[str, str, str]:
+    """Numbers of the groups, difference and probability of improvement."""
+
+    def text(value: float) -> str:
+        return score_text(value) if pair.measure == "score" else return_text(value)
+
+    low, high = (text(end) for end in pair.difference_interval)
+    p_low, p_high = (f"{end:.2f}" for end in pair.probability_interval)
+    return (
+        f"{pair.first.number} against {pair.second.number}",
+        f"{text(pair.difference)} [{low}, {high}]",
+        f"{pair.probability:.2f} [{p_low}, {p_high}]",
+    )
+
+
+def _title(rows: Sequence[Row]) -> Text:
+    command, env_id = rows[0].group.panel
+    return Text(env_id if command == "train" else f"{env_id} ({command})")
 
 
 def summary(report: Report) -> str:

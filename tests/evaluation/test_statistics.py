@@ -5,7 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from airl_cli.evaluation.statistics import bootstrap_interval, interquartile_mean
+from airl_cli.evaluation.statistics import (
+    bootstrap_interval,
+    difference_of_iqm,
+    interquartile_mean,
+    interval_of_two,
+    lead,
+    performance_profile,
+    probability_of_improvement,
+)
 from airl_cli.report.rows import censored_median, summarise
 
 TEN = [5.0, -1.0, 2.0, 8.0, 100.0, 3.0, 4.0, 7.0, -50.0, 6.0]
@@ -95,3 +103,43 @@ def test_one_seed_has_no_spread_and_no_interval() -> None:
 def test_runs_that_never_got_there_count_in_the_median(values, wanted) -> None:
     assert censored_median(values) == wanted
     assert math.isnan(censored_median([]))
+
+
+def test_the_probability_of_improvement_is_the_mann_whitney_share() -> None:
+    x, y = np.array([1.0, 2.0, 5.0]), np.array([2.0, 3.0])
+    assert probability_of_improvement(x, y) == pytest.approx((0 + 0.5 + 2) / 6)
+    assert probability_of_improvement(y, x) == pytest.approx(1 - 2.5 / 6)
+    assert probability_of_improvement(x, x) == 0.5
+
+
+def test_it_agrees_with_scipys_mann_whitney_u() -> None:
+    from scipy.stats import mannwhitneyu
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(0.3, 1, 12).round(1), rng.normal(0, 1, 9).round(1)
+    wanted = mannwhitneyu(x, y).statistic / (len(x) * len(y))
+    assert probability_of_improvement(x, y) == pytest.approx(wanted)
+
+
+def test_the_interval_of_two_samples_resamples_both() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(100):
+        x, y = rng.normal(1, 1, 20), rng.normal(0, 1, 15)
+        low, high = interval_of_two(x, y, difference_of_iqm, n_resamples=300)
+        covered += low <= 1 <= high
+    assert 85 <= covered <= 99
+    assert all(map(math.isnan, interval_of_two([1.0], [2.0, 3.0], difference_of_iqm)))
+
+
+def test_a_performance_profile_is_the_share_of_runs_above_each_score() -> None:
+    thresholds = np.array([-1.0, 0.0, 0.5, 1.0])
+    profile = performance_profile([0.0, 0.5, 0.7, 2.0], thresholds)
+    assert profile.tolist() == [1.0, 0.75, 0.5, 0.25]
+
+
+def test_a_lead_has_the_noise_of_both_samples() -> None:
+    assert lead([5.0], [3.0]) == (2.0, 0.0)
+    difference, noise = lead([4.0, 6.0, 5.0, 7.0], [0.0, 10.0, 5.0, 2.0])
+    assert difference == 1.25
+    assert noise > difference

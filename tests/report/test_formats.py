@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,35 @@ def test_a_terminal_shows_texts_as_they_are(hostile: Report, two_groups: Report)
     assert "0.900 [0.800, 1.000]" in shown
     assert "2,000 (2/2)" in shown
     assert "1 failed" in shown
+
+
+def test_a_narrow_terminal_stacks_what_does_not_fit(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        for size in (32, 64):
+            make_run(
+                tmp_path / f"{size}-{seed}",
+                seed=seed,
+                returns=400.123 + seed,
+                generator__policy_kwargs__a_rather_long_name=size,
+                typed=[f"generator.policy_kwargs.a_rather_long_name={size}", "reward=state_only"],
+            )
+    make_run(tmp_path / "failed", seed=2, status="failed")
+    report = report_of(tmp_path)
+    wide, narrow = io.StringIO(), io.StringIO()
+    console.show(report, Console(file=wide, width=200))
+    console.show(report, Console(file=narrow, width=80))
+    lines = narrow.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len([line for line in lines if re.match(r"│ +\d+ │", line)]) == 3
+    for text in ("400.6 ± 0.7", "0.801 [0.800, 0.802]", "a_rather_long_name", "1 failed"):
+        assert text in wide.getvalue()
+        assert text in narrow.getvalue()
+
+
+def test_long_names_break_behind_punctuation() -> None:
+    assert console.broken("potential_hid_sizes=[32, 32]", 14) == [
+        "potential_hid_",
+        "sizes=[32, 32]",
+    ]
+    assert console.broken("abcdefghij", 4) == ["abcd", "efgh", "ij"]
+    assert "".join(console.broken("a.b-c/d_e=f, g", 3)) == "a.b-c/d_e=f, g"

@@ -1,10 +1,12 @@
 """Which runs belong together, and what tells groups apart."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airl_cli.report.curves import reference_levels
 from airl_cli.report.find import find_runs
 from airl_cli.report.groups import differing_keys, telling_keys
 from airl_cli.report.rows import Options, Report, make_report
@@ -56,6 +58,72 @@ def test_groups_are_told_apart_by_class_and_not_by_what_follows_from_it(runs: Fo
     ]
     groups = [row.group for row in report.rows]
     assert differing_keys(groups) == ["reward._target_", "reward.potential_hid_sizes"]
+
+
+def test_the_options_that_were_chosen_tell_groups_apart(runs: Folder) -> None:
+    """Not what they imply: both rewards are of one class, with and without actions."""
+    runs.add(typed=["reward=basic"])
+    runs.add(typed=["reward=state_only", "seed=1"], reward__use_action=False, seed=1)
+    report = runs.report()
+    assert report.keys == ["reward"]
+    assert {row.label for row in report.rows} == {"reward=basic", "reward=state_only"}
+
+
+def test_a_default_option_is_named_from_hydras_record(runs: Folder) -> None:
+    default = runs.add()
+    (default / ".hydra").mkdir()
+    text = "hydra:\n  runtime:\n    choices:\n      reward: shaped\n      recipe/expert: x\n"
+    (default / ".hydra" / "hydra.yaml").write_text(text)
+    runs.add(typed=["reward=state_only"], reward__use_action=False)
+    assert {row.label for row in runs.report().rows} == {"reward=shaped", "reward=state_only"}
+    (default / ".hydra" / "hydra.yaml").write_text("{")
+    assert "reward=BasicRewardNet" in {row.label for row in runs.report().rows}
+
+
+def test_a_recipe_that_was_chosen_stands_for_all_that_it_sets(runs: Folder) -> None:
+    runs.add(generator__learning_rate=0.1, generator__batch_size=32, typed=["recipe=none"])
+    runs.add(typed=["recipe=fast"])
+    assert runs.report().keys == ["recipe"]
+
+
+def test_keys_beside_an_option_are_shown_too(runs: Folder) -> None:
+    for option, action in (("basic", True), ("state_only", False)):
+        for size in (32, 64):
+            typed = [f"reward={option}", f"generator.batch_size={size}"]
+            runs.add(typed=typed, reward__use_action=action, generator__batch_size=size)
+    report = runs.report()
+    assert report.keys == ["reward", "generator.batch_size"]
+    assert len({row.label for row in report.rows}) == 4
+
+
+def test_runs_with_different_experts_are_not_averaged_into_one_level(runs: Folder) -> None:
+    for seed, level in ((0, 500.0), (1, 300.0)):
+        runs.add(expert__seed=seed, result={"expert_return_mean": level}, seed=seed)
+    report = runs.report()
+    assert sorted(row.expert for row in report.rows) == [300.0, 500.0]
+    assert set(reference_levels(report.rows)) == {"expert of 1", "expert of 2", "random"}
+    (row,) = runs.report(ignore=("expert.seed",)).rows  # pooled because it was asked for
+    assert (row.scores.n, math.isnan(row.expert)) == (2, True)
+    assert set(reference_levels([row])) == {"random"}
+
+
+def test_pairs_of_groups_are_compared_seed_by_seed(runs: Folder) -> None:
+    for rate, returns in ((0.1, (100.0, 200.0, 300.0)), (0.2, (200.0, 300.0, 400.0))):
+        for seed, value in enumerate(returns):
+            runs.add(seed=seed, returns=value, generator__learning_rate=rate)
+    runs.add(generator__learning_rate=0.3)  # one seed: in no pair
+    (pair,) = runs.report().pairs
+    assert (pair.measure, pair.difference) == ("score", pytest.approx(0.2))
+    assert pair.probability == pytest.approx((6 + 2 / 2) / 9)  # two ties
+    low, high = pair.difference_interval
+    assert low < 0.2 < high and pair.probability_interval[1] == 1.0
+
+
+def test_a_score_that_is_null_has_no_number_anywhere(runs: Folder) -> None:
+    runs.add(result={"normalized_score": None, "no_score_because": "the expert is random"})
+    runs.add(seed=1, result={"normalized_score": 165.8, "expert_return_mean": -1.0})
+    (row,) = runs.report().rows
+    assert (row.scores.n, row.returns.n, row.asked) == (0, 2, 0)
 
 
 def test_environments_are_never_averaged(runs: Folder) -> None:

@@ -31,7 +31,7 @@ def test_a_run_of_the_real_command_is_understood(trained_run: Path) -> None:
         json.loads((trained_run / "result.json").read_text())["learner_return_mean"]
     )
     assert "trainer.total_timesteps" in run.config
-    assert {"experiment", "evaluation.n_episodes"} <= run.typed
+    assert {"experiment", "evaluation.n_episodes"} <= set(run.overrides)
 
 
 @pytest.mark.parametrize("status", ["failed", "interrupted"])
@@ -162,13 +162,18 @@ def test_texts_cannot_reach_the_terminal_as_commands() -> None:
     assert len(value) < 450
 
 
-def test_damaged_overrides_only_mean_that_nothing_is_known_to_be_typed(tmp_path: Path) -> None:
+def test_damaged_overrides_only_mean_that_none_are_known(tmp_path: Path) -> None:
     path = make_run(tmp_path / "run", typed=["reward=basic", "+a/b=1", "~c", "generator.gamma=1"])
-    assert read_run(path).typed == {"reward", "a.b", "c", "generator.gamma"}
+    assert read_run(path).overrides == {
+        "reward": "basic",
+        "a.b": "1",
+        "c": "",
+        "generator.gamma": "1",
+    }
     overrides = path / ".hydra" / "overrides.yaml"
     for text in ("!!python/object/apply:os.system [touch hacked]", "a: [", "3", "- {a: 1}"):
         overrides.write_text(text)
-        assert read_run(path).typed == frozenset()
+        assert read_run(path).overrides == {}
         assert read_run(path).state == "finished"
     assert not Path("hacked").exists()
 
@@ -185,5 +190,9 @@ def test_when_a_level_was_first_reached() -> None:
     run = RunRecord(Path(), "finished", numbers={"expert_return_mean": -5, "random_return_mean": 0})
     assert math.isnan(run.level(0.95))  # the expert is no better than chance
     assert math.isnan(run.score)
-    good = {"expert_return_mean": -100.0, "random_return_mean": -1100.0}
+    good = {
+        "expert_return_mean": -100.0,
+        "random_return_mean": -1100.0,
+        "normalized_score": 0.5,
+    }
     assert RunRecord(Path(), "finished", numbers=good).level(0.95) == -150
