@@ -15,8 +15,9 @@ from airl_cli.errors import InvalidValueError
 def derive_seed(seed: int, purpose: str) -> int:
     """A seed in [0, 2**31) for one purpose of a run, e.g. `"evaluation"`.
 
-    Streams of different purposes are independent, so evaluation episodes are none of those that
-    training or the demonstrations have seen, although a user types a single seed.
+    Every random stream is derived in this way from a seed that the user sets, so that streams of
+    different seeds or purposes are independent: evaluation episodes are none of those of training
+    or of the demonstrations, and runs with neighbouring seeds have no episode in common.
     """
     sequence = np.random.SeedSequence([seed, zlib.crc32(purpose.encode())])
     return int(sequence.generate_state(1)[0] >> 1)
@@ -33,7 +34,8 @@ def isolated_rng(seed: int) -> Iterator[None]:
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     cuda_states = torch.cuda.get_rng_state_all() if cuda else []
     random.seed(seed)
-    np.random.seed(seed % 2**32)
+    # Not NumPy's with the same number as torch's: both are MT19937, which would repeat its bits.
+    np.random.seed(derive_seed(seed, "numpy"))
     torch.manual_seed(seed)
     try:
         yield

@@ -56,7 +56,7 @@ def train(cfg: DictConfig) -> float:
             what=f"random episodes of {env.id}",
         )
         check_demonstrations_suffice(config, random.lengths)
-        with closing(env.make(seed)) as venv:
+        with closing(env.make(derive_seed(seed, "environments"))) as venv:
             trainer = assemble(config, make, venv, run, stand_in=random.episode)
             check_fits_a_round(total_timesteps, trainer.gen_train_timesteps)
             demonstrations = make(config["expert"]).demonstrations(env, seed=seed)
@@ -114,7 +114,8 @@ def assemble(
     Raises:
         AirlError: If a part cannot be made, or does not fit the others.
     """
-    generator = build("generator", make(config["generator"]), env=venv, seed=config["seed"])
+    seed = derive_seed(config["seed"], "generator")
+    generator = build("generator", make(config["generator"]), env=venv, seed=seed)
     reward_net = build("reward", make(config["reward"]), venv.observation_space, venv.action_space)
     batch_size = config["trainer"]["demo_batch_size"]
     return build(

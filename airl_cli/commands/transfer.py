@@ -24,7 +24,6 @@ from airl_cli.evaluation import mean, random_baseline, sample_episodes
 from airl_cli.evaluation.retrain import ROUND_SETTINGS, train_on_reward
 from airl_cli.evaluation.transfer import TransferEvaluation, summary_table
 from airl_cli.experts.base import Demonstrations, describe_demonstrations
-from airl_cli.rewards import RewardNet
 from airl_cli.runs import LoadedRun, Run, layout, load_run
 from airl_cli.runs.safe_config import safe_instantiate
 from airl_cli.seeding import derive_seed
@@ -117,7 +116,7 @@ def _transfer_one(
     if not source.recovers_reward:
         run.log.warning("%s is a GAIL run: its discriminator is not a reward", source.path)
     seed, settings = config["seed"], config["evaluation"]
-    judged_on = derive_seed(seed, "evaluation")
+    judged_on = derive_seed(seed, "transfer evaluation")
     random = random_baseline(env, settings["n_episodes"], judged_on)
     check_fixed_horizon(
         random.lengths,
@@ -132,8 +131,8 @@ def _transfer_one(
         seed=judged_on,
         deterministic=settings["deterministic"],
     )
-    with closing(env.make(seed)) as venv:
-        trainer = _assemble(config, venv, generator, source.reward_test, run)
+    with closing(env.make(stream(config, source, "environments"))) as venv:
+        trainer = _assemble(config, venv, generator, source, run)
         upper_bound = _train_upper_bound(config, env, generator, source, episodes_of, run)
         run.set_references(upper_bound, random)
         trainer.train(config["trainer"]["total_timesteps"], callback=run.after_round(trainer))
@@ -163,12 +162,11 @@ def _train_upper_bound(
 ) -> Demonstrations:
     """(a): a policy trained on the true reward, and its evaluation episodes.
 
-    The generator is the same as for the learned reward; the seed is another one for each run, so
-    that seeds of a table stay independent.
+    The generator is the same as for the learned reward.
     """
     total_timesteps = config["upper_bound"]["total_timesteps"]
     run.log.info("(a): training on the true reward for %s steps", f"{total_timesteps:,}")
-    seed = derive_seed(derive_seed(config["seed"], "upper bound"), str(source.config.get("seed")))
+    seed = stream(config, source, "upper bound")
     started = time.perf_counter()
     policy = train_on_reward(
         partial(build, "generator", generator),
@@ -185,6 +183,11 @@ def _train_upper_bound(
         episodes, source="trained on the true reward", seed=seed, total_timesteps=total_timesteps
     )
     return Demonstrations(episodes, policy, provenance, time.perf_counter() - started)
+
+
+def stream(config: Mapping[str, Any], source: LoadedRun, purpose: str) -> int:
+    """A seed for one purpose: another one for each run, so that a table's seeds are independent."""
+    return derive_seed(config["seed"], f"transfer {purpose}, run seed {source.config.get('seed')}")
 
 
 def generator_of(config: Mapping[str, Any], source: LoadedRun) -> Callable[..., Any]:
@@ -209,15 +212,15 @@ def _assemble(
     config: dict[str, Any],
     venv: VecEnv,
     generator: Callable[..., Any],
-    reward_net: RewardNet,
+    source: LoadedRun,
     run: Run,
 ) -> RewardTrainer:
     return build(
         "trainer",
         instantiate(config["trainer"], "total_timesteps"),
         venv=venv,
-        gen_algo=build("generator", generator, env=venv, seed=config["seed"]),
-        reward_net=reward_net,
+        gen_algo=build("generator", generator, env=venv, seed=stream(config, source, "generator")),
+        reward_net=source.reward_test,
         log_dir=run.path / layout.TENSORBOARD,
         custom_logger=run.attach(build("logger", instantiate(config["logger"]), run.path)),
     )

@@ -114,7 +114,7 @@ class _Blueprint:
         env = Monitor(env, log)
         for post_wrapper in self.post_wrappers:
             env = post_wrapper(env, index)
-        return RepeatableEpisodes(cast_observations(env))
+        return RepeatableEpisodes(cast_observations(env), index)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,7 +223,6 @@ class _SubprocVecEnv(SubprocVecEnv):
 
 
 def _seeded(venv: VecEnv, rng: np.random.Generator) -> VecEnv:
-    # SB3 gives each environment the seed plus its index; 2**31 leaves room for that.
     venv.seed(int(rng.integers(2**31)))
     venv.action_space.seed(int(rng.integers(2**31)))
     return venv

@@ -11,6 +11,7 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 
 from airl_cli.errors import InvalidValueError
+from airl_cli.seeding import derive_seed
 
 EpisodeLog = dict[str, Any]
 """`seed` and `number` of an episode and its `actions` (steps, *action shape) so far."""
@@ -103,16 +104,19 @@ class FixedHorizon(gym.Wrapper[Any, Any, Any, Any]):
 class RepeatableEpisodes(gym.Wrapper[Any, Any, Any, Any]):
     """Seeds every episode and remembers its actions, so that it can be repeated elsewhere.
 
-    The first episode after `reset(seed=s)` has the seed `s`, the next ones have seeds derived from
-    `s` and their number. An environment that depends on nothing but seed and actions is then, at
-    any moment, told by one seed, one number and the actions of one episode.
+    Every episode's seed is derived from that of `reset(seed=s)`, the copy's index and the episode's
+    number: Stable-Baselines3 seeds copies with s, s + 1, ..., so neighbouring seeds would share
+    them. An environment that depends on nothing but seed and actions is then, at any moment,
+    described by one seed, one number and the actions of one episode.
 
     Args:
         env: The outermost environment: everything inside takes part in a repetition.
+        index: Of this copy among those that are stepped together.
     """
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
+    def __init__(self, env: gym.Env[Any, Any], index: int = 0) -> None:
         super().__init__(env)
+        self._index = index
         self._seed: int | None = None
         self._number = 0
         self._actions: list[Any] = []
@@ -122,7 +126,7 @@ class RepeatableEpisodes(gym.Wrapper[Any, Any, Any, Any]):
     ) -> tuple[Any, dict[str, Any]]:
         """Starts an episode: number 0 of a given seed, the next one of the last seed without."""
         if seed is not None:
-            self._seed, self._number = seed, 0
+            self._seed, self._number = derive_seed(seed, f"copy {self._index}"), 0
         else:
             self._number += 1
         self._actions = []

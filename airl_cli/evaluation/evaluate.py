@@ -61,9 +61,9 @@ def sample_episodes(
     """
     if n_episodes < 1:
         raise InvalidValueError(f"n_episodes={n_episodes}: at least one episode is needed")
-    rng = np.random.default_rng(seed)
-    with isolated_rng(seed):
-        venv = env.make(seed, n_envs=min(env.n_envs, n_episodes))
+    rng = np.random.default_rng(derive_seed(seed, "actions"))
+    with isolated_rng(derive_seed(seed, "policy")):
+        venv = env.make(derive_seed(seed, "environments"), n_envs=min(env.n_envs, n_episodes))
         try:
             episodes = rollout.rollout(
                 policy,

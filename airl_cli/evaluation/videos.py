@@ -23,7 +23,7 @@ from airl_cli.envs import EnvSpec
 from airl_cli.envs.make import make_vec_env
 from airl_cli.envs.mujoco import choose_gl, draws_with_mujoco
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError, one_line
-from airl_cli.seeding import isolated_rng
+from airl_cli.seeding import derive_seed, isolated_rng
 
 _MODE = "rgb_array"
 
@@ -92,8 +92,10 @@ def record_videos(
         video_length=0 if max_steps is None else max_steps,
         name_prefix="rl",
     )
-    rng = np.random.default_rng(seed)
-    with isolated_rng(seed), warnings.catch_warnings(), closing(_make(env, seed, record)) as venv:
+    rng = np.random.default_rng(derive_seed(seed, "actions"))
+    isolated = isolated_rng(derive_seed(seed, "policy"))
+    venv = _make(env, derive_seed(seed, "environments"), record)
+    with isolated, warnings.catch_warnings(), closing(venv):
         warnings.filterwarnings("ignore", message=".*Overwriting existing videos")
         rollout.rollout(
             policy,

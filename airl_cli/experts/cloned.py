@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -21,7 +20,7 @@ from airl_cli.data.types import Transitions
 from airl_cli.errors import InvalidValueError
 from airl_cli.experts.base import Demonstrations, Expert, PolicyExpert, Sampling, log
 from airl_cli.experts.checkpoint import default_policy
-from airl_cli.policy_building import build_policy
+from airl_cli.policy_building import SpacesVecEnv
 from airl_cli.seeding import derive_seed, isolated_rng
 
 if TYPE_CHECKING:
@@ -82,14 +81,16 @@ class ClonedExpert(PolicyExpert):
         return found
 
     def _clone(self, env: EnvSpec, taught: Transitions, seed: int) -> ActorCriticPolicy:
-        observation_space, action_space = env.spaces()
-        algorithm = partial(
-            PPO, default_policy(observation_space), policy_kwargs=dict(self.policy_kwargs or {})
+        spaces = env.spaces()
+        model = PPO(  # its initial weights follow the seed, which `build_policy` would not let them
+            default_policy(spaces[0]),
+            SpacesVecEnv(*spaces),
+            policy_kwargs=dict(self.policy_kwargs or {}),
+            device=self.device,
         )
-        policy = build_policy(algorithm, observation_space, action_space, device=self.device)
-        assert isinstance(policy, ActorCriticPolicy)
+        policy = model.policy
         optimizer = torch.optim.Adam(policy.parameters(), lr=self.learning_rate)
-        rng = np.random.default_rng(derive_seed(seed, "cloning"))
+        rng = np.random.default_rng(derive_seed(seed, "cloning batches"))
         policy.set_training_mode(True)
         for _ in range(self.updates):
             index = rng.integers(len(taught), size=self.batch_size)

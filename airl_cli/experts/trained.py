@@ -19,8 +19,8 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from airl_cli.algorithms import RewardTrainer
 from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.evaluation import (
-    confidence_interval,
     evaluate_policy_returns,
+    lead,
     random_baseline,
     versions,
 )
@@ -147,9 +147,9 @@ class TrainedExpert(PolicyExpert):
     def _train(self, env: EnvSpec, folder: Path) -> tuple[BasePolicy, cache.ExpertRecord]:
         log.info(f"training the expert in {env.id}: {self.total_timesteps:,} steps")
         start = time.perf_counter()
-        venv = env.make(self.seed, n_envs=self.n_envs)
+        venv = env.make(derive_seed(self.seed, "expert environments"), n_envs=self.n_envs)
         try:
-            with isolated_rng(self.seed):
+            with isolated_rng(derive_seed(self.seed, "expert training")):
                 model = self._learn(venv, TrainingProgress(self.total_timesteps))
         finally:
             venv.close()
@@ -199,7 +199,8 @@ class TrainedExpert(PolicyExpert):
 
     def _build(self, venv: VecEnv) -> BaseAlgorithm:
         try:
-            return self.algorithm(env=venv, seed=self.seed, device=self.device)
+            seed = derive_seed(self.seed, "expert algorithm")
+            return self.algorithm(env=venv, seed=seed, device=self.device)
         except (AssertionError, TypeError, ValueError) as error:
             raise InvalidValueError(
                 f"the expert's algorithm cannot be built for this environment: {error}",
@@ -207,12 +208,9 @@ class TrainedExpert(PolicyExpert):
             ) from error
 
     def _rebuild(self, env: EnvSpec, folder: Path) -> BasePolicy:
-        venv = env.make(self.seed, n_envs=1)
-        venv.close()
         return rebuild_policy(
             self.algorithm,
-            venv.observation_space,
-            venv.action_space,
+            *env.spaces(),
             folder / cache.WEIGHTS,
             device=self.device,
             n_envs=self.n_envs,
@@ -235,20 +233,15 @@ def _gamma(algorithm: Callable[..., BaseAlgorithm]) -> float:
 
 
 def _check_better_than_random(record: cache.ExpertRecord, folder: Path) -> None:
-    """Refuse an expert whose lead over random actions is within the noise.
-
-    The interval of the difference is put together from those of the two means (MOVER: Zou &
-    Donner 2008).
-    """
-    expert, random = float(np.mean(record.returns)), float(np.mean(record.random_returns))
-    below = expert - confidence_interval(record.returns)[0]
-    above = confidence_interval(record.random_returns)[1] - random
-    if expert - random > np.hypot(below, above):
+    """Refuses an expert whose lead over random actions is within the noise."""
+    difference, noise = lead(record.returns, record.random_returns)
+    if difference > noise:
         return
+    expert, random = np.mean(record.returns), np.mean(record.random_returns)
     raise InvalidValueError(
-        f"the expert is not better than random actions: it returns {expert:,.1f} (-{below:,.1f}), "
-        f"random actions {random:,.1f} (+{above:,.1f}), 95 % intervals; nothing could be learned "
-        f"from it ({folder})",
+        f"the expert is not better than random actions: it returns {expert:,.1f}, random actions "
+        f"{random:,.1f}, a difference of {difference:,.1f} (noise {noise:,.1f}); nothing could be "
+        f"learned from it ({folder})",
         "Train it longer (expert.total_timesteps) or with other settings (expert.algorithm).",
     )
 

@@ -205,12 +205,13 @@ def test_rewards_can_be_normalised_in_training_only(make: Any, env: EnvSpec) -> 
 
 def test_an_expert_with_entropy_is_less_certain(make: Any, env: EnvSpec) -> None:
     returns = {
-        temperature: make(temperature=temperature, total_timesteps=1024)
+        temperature: make(temperature=temperature, total_timesteps=1024, n_episodes=20)
         .demonstrations(env, seed=0)
         .returns.mean()
-        for temperature in (0.0, 0.5)
+        for temperature in (0.0, 2.0)
     }
-    assert returns[0.5] < returns[0.0]
+    assert returns[0.0] > 9.5
+    assert 5 < returns[2.0] < 9.2
 
 
 def test_a_negative_temperature_is_refused(make: Any) -> None:
