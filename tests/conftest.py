@@ -50,7 +50,7 @@ def root_logger() -> Iterator[None]:
 
 def _smoke(expert_cache: Path) -> list[str]:
     cache = f"expert.cache_dir={expert_cache}"
-    return ["train", "experiment=smoke", "evaluation.n_episodes=3", cache]
+    return ["train", "experiment=smoke", "evaluation.n_episodes=8", cache]
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def test_a_run_leaves_everything_that_later_commands_need(smoke: Airl, tmp_path:
     result = json.loads((folder / "result.json").read_text())
     assert result["env_id"] == "seals/CartPole-v0"
     assert (result["env_steps"], result["rounds"]) == (2048, 4)
-    assert (result["n_demonstrations"], result["n_eval_episodes"]) == (4, 3)
+    assert (result["n_demonstrations"], result["n_eval_episodes"]) == (4, 8)
     span = result["expert_return_mean"] - result["random_return_mean"]
     gain = result["learner_return_mean"] - result["random_return_mean"]
     assert result["normalized_score"] == pytest.approx(gain / span)
