@@ -29,7 +29,7 @@ def test_it_repeats_the_runs_own_evaluation(airl: Airl, finished: Path) -> None:
     for key in ("learner", "expert", "random"):
         assert after[f"{key}_return_mean"] == before[f"{key}_return_mean"]
     assert after["normalized_score"] == before["normalized_score"]
-    assert after["n_eval_episodes"] == 3
+    assert after["n_eval_episodes"] == 8
 
 
 def test_another_seed_and_number_of_episodes_can_be_asked_for(airl: Airl, finished: Path) -> None:
