@@ -17,6 +17,7 @@ from airl_cli.algorithms.regularization import GradientPenalties
 from airl_cli.algorithms.schedule import Schedule
 from airl_cli.errors import InvalidValueError
 from airl_cli.rewards.base import RewardNet, unwrapped
+from airl_cli.rewards.ensemble import count_members, one_member
 from airl_cli.rewards.layers import (
     frozen_spectral_norms,
     frozen_statistics,
@@ -135,6 +136,9 @@ def accumulate_gradients(
     Minibatches therefore sum to the gradient of the full batch, up to rounding and what is drawn
     at random (dropout), where a pass visits every normalisation layer once.
 
+    The members of an ensemble are trained as members: the loss is the mean of their losses, not
+    the loss of their mean, which would leave their disagreement undetermined.
+
     Args:
         net: Whose parameters are trained.
         logits_of: From a batch (n) to the logits (n,) that it is the expert's.
@@ -146,27 +150,33 @@ def accumulate_gradients(
         label_smoothing: The expert's label is 1 minus this.
 
     Returns:
-        The mean cross-entropy, and the logits without gradients (2n,), the expert's in front.
+        The mean cross-entropy, and the logits without gradients (2n,), the expert's in front; of
+        an ensemble their means over the members.
     """
     if not net.training:
         net.train()
     iterate_spectral_norms(net)
-    in_parts = minibatch_size < len(expert)
+    members = count_members(net)
+    in_parts = minibatch_size < len(expert) or members > 1
     if in_parts:
         _take_in(net, expert, generated)
     n, loss, halves = 2 * len(expert), 0.0, []
     with frozen_spectral_norms(net):
         for batch in _minibatches(expert, generated, minibatch_size):
-            # A batch that is whole is taken in on the way: a pass less.
-            with frozen_statistics(net) if in_parts else nullcontext():
-                logits = logits_of(batch)
-            part = _cross_entropy(logits, label_smoothing) / n
-            loss += part.item()
-            if penalty is not None:
-                with frozen_statistics(net):
-                    part = part + penalty(batch) * (len(batch) / n)
-            part.backward()
-            halves.append(logits.detach().chunk(2))
+            passes = []
+            for member in range(members):
+                with one_member(net, member):
+                    # A batch that is whole is taken in on the way: a pass less.
+                    with frozen_statistics(net) if in_parts else nullcontext():
+                        logits = logits_of(batch)
+                    part = _cross_entropy(logits, label_smoothing) / n
+                    loss += part.item() / members
+                    if penalty is not None:
+                        with frozen_statistics(net):
+                            part = part + penalty(batch) * (len(batch) / n)
+                    (part / members).backward()
+                passes.append(logits.detach())
+            halves.append(th.stack(passes).mean(0).chunk(2))
     return loss, th.cat([*(own for own, _ in halves), *(other for _, other in halves)])
 
 

@@ -6,7 +6,14 @@ from torch import nn
 
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.discriminator import accumulate_gradients, discriminator_stats
-from airl_cli.rewards import BasicRewardNet, EMANorm, RunningNorm
+from airl_cli.rewards import (
+    BasicRewardNet,
+    EMANorm,
+    RewardEnsemble,
+    RunningNorm,
+    ShapedRewardEnsemble,
+    ShapedRewardNet,
+)
 from support.discriminators import FLOATS, line_net, random_batch, weights
 
 
@@ -85,3 +92,39 @@ def test_minibatches_of_a_held_back_discriminator_equal_the_full_batch(
         results.append({k: v.clone() for k, v in game.reward_net.state_dict().items()})
     for name, tensor in results[0].items():
         th.testing.assert_close(results[1][name], tensor, atol=1e-4, rtol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize("size", [5, 20])
+def test_members_of_an_ensemble_are_trained_on_losses_of_their_own(size: int) -> None:
+    expert, generated = random_batch(20, seed=1), random_batch(20, seed=2)
+    members = [line_net(BasicRewardNet) for _ in range(3)]
+    spaces = members[0].observation_space, members[0].action_space
+    ensemble = RewardEnsemble(*spaces, members)
+
+    def shaped(base: nn.Module) -> ShapedRewardNet:
+        return ShapedRewardNet(base, lambda state: state.sum(1), 0.9)
+
+    def accumulate(net: ShapedRewardNet, n: int) -> tuple[float, th.Tensor]:
+        return accumulate_gradients(
+            net, lambda batch: net(*net.preprocess(*batch)), expert, generated, n
+        )
+
+    alone = [accumulate(shaped(member), 20) for member in members]
+    expected = [[p.grad / 3 for p in member.parameters()] for member in members]
+    ensemble.zero_grad()
+    loss, logits = accumulate(shaped(ensemble), size)
+    assert loss == pytest.approx(sum(each for each, _ in alone) / 3, rel=1e-5)
+    th.testing.assert_close(logits, sum(each for _, each in alone) / 3)
+    for member, slopes in zip(members, expected, strict=True):
+        for parameter, slope in zip(member.parameters(), slopes, strict=True):
+            th.testing.assert_close(parameter.grad, slope, atol=1e-6, rtol=1e-4)
+
+
+def test_an_ensembles_normalisation_takes_a_batch_in_once() -> None:
+    net = line_net(ShapedRewardEnsemble, normalize_input_layer=EMANorm)
+    expert, generated = random_batch(20, seed=1), random_batch(20, seed=2)
+    accumulate_gradients(net, lambda batch: net(*net.preprocess(*batch)), expert, generated, 20)
+    norms = [part for part in net.modules() if isinstance(part, EMANorm)]
+    counts = [int(norm.num_batches) for norm in norms]
+    assert len(counts) == 4 and counts[:3] == [1, 1, 1]
+    assert counts[3] == 1  # of the shared potential
