@@ -5,30 +5,35 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
+from airl_cli.algorithms.absorbing import AbsorbingState, Ends, absorbing_state
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.checks import (
     check_minibatch_size,
     check_shapes,
     check_spaces,
     check_updates,
+    discount_of,
+    n_uniform_actions,
 )
 from airl_cli.algorithms.discriminator import Discriminator, DiscriminatorSummaries
 from airl_cli.algorithms.health import require_finite
+from airl_cli.algorithms.log_prob import has_log_prob
+from airl_cli.algorithms.past_policies import PastPolicies
 from airl_cli.algorithms.regularization import GradientPenalties
 from airl_cli.algorithms.rounds import RoundTrainer
 from airl_cli.algorithms.samples import (
     ArraySampler,
     Demonstrations,
+    DrawnSampler,
     GeneratorBuffer,
     Sampler,
     TransitionMapping,
@@ -103,12 +108,19 @@ class AdversarialTrainer(RoundTrainer):
         disc_lr_schedule: Factor of the discriminator's learning rates, of the share of the training
             that remains. A rate that falls (Robbins & Monro 1951) lets the game settle where it
             would swing on. None: 1.
+        absorbing: Episodes may end early in terminal states: count the absorbing state's reward in
+            (`airl_cli.algorithms.absorbing`). Only truncated episodes must then be of one length.
+        n_past_policies: Policies whose mean density stands for that of the generator's samples
+            (`airl_cli.algorithms.past_policies`). None: 4; off-policy 1, unless
+            `gen_replay_buffer_capacity` is given.
         rng: Source of the sampling; None: seeded from torch's generator.
 
     Attributes:
         reward_net: As given, on the generator's device.
         discriminator: Trains it.
         n_disc_updates: Updates of the discriminator so far.
+        past_policies: Those that made the generator's samples.
+        absorbing_state: What the absorbing state is worth now.
 
     Raises:
         InvalidValueError: `demo_minibatch_size` does not divide, fewer demonstrations than a
@@ -146,6 +158,8 @@ class AdversarialTrainer(RoundTrainer):
         gradient_penalty: float = 0.0,
         label_smoothing: float = 0.0,
         disc_lr_schedule: Schedule | None = None,
+        absorbing: bool = False,
+        n_past_policies: int | None = None,
         rng: np.random.Generator | None = None,
     ) -> None:
         self.demo_batch_size = demo_batch_size
@@ -165,6 +179,7 @@ class AdversarialTrainer(RoundTrainer):
             use_env_reward=debug_use_ground_truth,
             allow_variable_horizon=allow_variable_horizon,
             normalize_gen_reward=normalize_gen_reward,
+            absorbing=absorbing,
         )
         self.set_demonstrations(demonstrations)
         self.discriminator = Discriminator(
@@ -188,6 +203,17 @@ class AdversarialTrainer(RoundTrainer):
         if capacity is None:
             capacity = self._samples_of_a_round
         self.gen_replay_buffer = GeneratorBuffer(capacity, self.rng, reservoir=gen_replay_reservoir)
+        if n_past_policies is None:
+            keeps_more = gen_replay_buffer_capacity is not None
+            n_past_policies = 4 if self.is_on_policy or keeps_more else 1
+        self.past_policies = PastPolicies(
+            self.policy,
+            capacity,
+            self.rng,
+            reservoir=gen_replay_reservoir,
+            limit=n_past_policies,
+        )
+        self.absorbing_state = AbsorbingState()
         self.n_disc_updates = 0
         self._disc_stats: dict[str, float] = {}  # of the newest update
         self._summaries = (
@@ -201,10 +227,24 @@ class AdversarialTrainer(RoundTrainer):
     def after_rollout(self) -> None:
         """The generator has collected a rollout (line 3); SB3 then updates the policy (line 6)."""
         rollout, batch = self.collect()
-        self.gen_replay_buffer.store(batch)
+        self.keep_samples(batch)
         for _ in range(self.n_disc_updates_before_pricing):  # line 4
             self.train_disc()
         self.relabel(rollout, batch)  # line 5
+
+    def keep_samples(self, batch: TransitionBatch) -> None:
+        """Stores a rollout's transitions for the discriminator, and who made them."""
+        self.gen_replay_buffer.store(batch)
+        if self.uses_log_prob:
+            n_uniform = n_uniform_actions(self.gen_algo, len(batch))
+            self.past_policies.record(n_uniform, uniform=True)
+            self.past_policies.record(len(batch) - n_uniform)
+        if self.absorbing:
+            self.absorbing_state = absorbing_state(
+                self._demonstrations.ends(),
+                self.gen_replay_buffer.ends(),
+                discount_of(self.gen_algo),
+            )
 
     def end_round(self) -> Mapping[str, float]:
         """Further discriminator updates, when the policy is updated."""
@@ -212,7 +252,9 @@ class AdversarialTrainer(RoundTrainer):
             self.train_disc()
         # The next loss would show it only after these weights were copied as good ones.
         require_finite("discriminator weight", self.reward_net)
-        return self._disc_stats
+        if not self.absorbing:
+            return self._disc_stats
+        return {**self._disc_stats, "absorbing_logit": self.absorbing_state.c}
 
     def train_disc(
         self,
@@ -241,6 +283,9 @@ class AdversarialTrainer(RoundTrainer):
         self.n_disc_updates += 1
         self._record(self._disc_stats, expert)
         return self._disc_stats
+
+    uses_log_prob: ClassVar[bool] = True
+    """Whether `logits_expert_is_high` is given log-probabilities of actions."""
 
     # -- where the algorithms differ ---------------------------------------------------------
 
@@ -278,10 +323,15 @@ class AdversarialTrainer(RoundTrainer):
         """`reward_train` and `reward_test` of a trainer with this reward net."""
         return net, unwrapped(net)
 
-    def log_prob(self, batch: TransitionBatch) -> th.Tensor | None:
-        """Log pi(a|s) (batch,) where the algorithm needs it; None elsewhere."""
-        del batch
-        return None
+    def sample_log_prob(self, batch: TransitionBatch) -> th.Tensor | None:
+        """Log mu(a|s) (batch,): the density of the distribution of the generator's samples.
+
+        None where the algorithm does not need it, or the policy cannot give it.
+        """
+        if not self.uses_log_prob or not has_log_prob(self.policy):
+            return None
+        batch = batch.to(self.gen_algo.device)
+        return self.past_policies.log_prob(batch.obs, batch.acts)
 
     # -- the generator's reward ----------------------------------------------------------------
 
@@ -301,10 +351,12 @@ class AdversarialTrainer(RoundTrainer):
         env_rewards: np.ndarray,
         learned: np.ndarray | None = None,
     ) -> np.ndarray:
-        """`reward_train` as its wrappers process it for training (n,)."""
-        if not self.reward_train.is_processed:
-            return super().replay_reward(batch, env_rewards, learned)
-        return self.reward_train.predict_processed(*batch.arrays())
+        """`reward_train` as its wrappers process it, relative to the absorbing state's (n,)."""
+        if self.reward_train.is_processed:
+            rewards = self.reward_train.predict_processed(*batch.arrays())
+        else:
+            rewards = super().replay_reward(batch, env_rewards, learned)
+        return rewards - np.float32(self.absorbing_state.c)
 
     # -- the discriminator ---------------------------------------------------------------------
 
@@ -332,6 +384,9 @@ class AdversarialTrainer(RoundTrainer):
                 "samples": self.gen_replay_buffer.state_dict(),
                 "rng": rng_state(self.rng),
                 "n_updates": self.n_disc_updates,
+                "past_policies": self.past_policies.state_dict(),
+                "absorbing_state": list(self.absorbing_state),
+                "drawn": list(self._demonstrations.ends()),
                 "n_summaries": 0 if self._summaries is None else self._summaries.step,
             },
         }
@@ -345,6 +400,11 @@ class AdversarialTrainer(RoundTrainer):
             self.gen_replay_buffer.load_state_dict(mine["samples"])
             load_rng_state(self.rng, mine["rng"])
             self.n_disc_updates = int(mine["n_updates"])
+            if "past_policies" in mine:  # not in checkpoints of 0.1
+                self.past_policies.load_state_dict(mine["past_policies"])
+                self.absorbing_state = AbsorbingState(*map(float, mine["absorbing_state"]))
+                if isinstance(self._demonstrations, DrawnSampler):
+                    self._demonstrations.drawn = Ends(*map(float, mine["drawn"]))
             if self._summaries is not None:
                 self._summaries.step = int(mine["n_summaries"])
         return super().load_state_dict(state)
@@ -357,12 +417,12 @@ class AdversarialTrainer(RoundTrainer):
     @property
     def _samples_of_a_round(self) -> int:
         """Off-policy rounds may be a few steps: a batch at least."""
-        if isinstance(self.gen_algo, OnPolicyAlgorithm):
+        if self.is_on_policy:
             return self.gen_train_timesteps
         return max(self.gen_train_timesteps, self.demo_batch_size)
 
     def _logits(self, batch: TransitionBatch) -> th.Tensor:
-        log_prob = self.log_prob(batch)
+        log_prob = self.sample_log_prob(batch)
         return self.logits_expert_is_high(*self.reward_net.preprocess(*batch), log_prob)
 
     def _disc_samples(

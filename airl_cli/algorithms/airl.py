@@ -9,7 +9,6 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from airl_cli.algorithms.adversarial import AdversarialTrainer
-from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.log_prob import check_has_log_prob
 from airl_cli.algorithms.samples import Demonstrations
 from airl_cli.rewards.base import RewardNet, unwrapped
@@ -28,8 +27,8 @@ class AIRL(AdversarialTrainer):
         gen_algo: An algorithm whose policy gives log-probabilities of single actions.
         reward_net: `f`; a `ShapedRewardNet` lets `g` be taken out afterwards (`reward_test`).
         log_prob_weight: Weight w of `- w log pi` in the generator's reward. 1 is the paper's
-            objective, 0 the plain learned reward. Off-policy generators (SAC) bring an entropy
-            term of their own, so it is not added to theirs.
+            objective, 0 the plain learned reward. Off-policy generators (SAC, TQC, CrossQ) have
+            this term of their own: their entropy coefficient is set to w, unless w is 0.
         **kwargs: For `AdversarialTrainer`.
 
     Raises:
@@ -73,7 +72,7 @@ class AIRL(AdversarialTrainer):
             action: Preprocessed actions (batch, ...).
             next_state: Preprocessed observations after the actions.
             done: 1.0 where `next_state` is terminal (batch,).
-            log_policy_act_prob: log pi(a|s) of the generator (batch,).
+            log_policy_act_prob: log mu(a|s) of the generator's samples (batch,).
 
         Raises:
             TypeError: `log_policy_act_prob` is None.
@@ -81,10 +80,6 @@ class AIRL(AdversarialTrainer):
         if log_policy_act_prob is None:
             raise TypeError("AIRL's discriminator needs log_policy_act_prob; it was None")
         return self.reward_net(state, action, next_state, done) - log_policy_act_prob
-
-    def log_prob(self, batch: TransitionBatch) -> th.Tensor:
-        """Log pi(a|s) (batch,) of the current policy, for the action that reached the env."""
-        return self.policy_log_prob(batch)
 
     @property
     def entropy_weight(self) -> float:

@@ -59,6 +59,27 @@ def rollout_steps(algorithm: BaseAlgorithm) -> int:
     return algorithm.n_envs * int(steps)
 
 
+def discount_of(algorithm: BaseAlgorithm) -> float:
+    """The discount gamma of an on- or off-policy algorithm."""
+    assert isinstance(algorithm, OnPolicyAlgorithm | OffPolicyAlgorithm)
+    return algorithm.gamma
+
+
+def n_uniform_actions(algorithm: BaseAlgorithm, n_newest: int) -> int:
+    """How many of the newest actions were drawn uniformly: those of SB3's `learning_starts`.
+
+    Args:
+        algorithm: That acted.
+        n_newest: Actions of its newest rollout, of all environments together.
+    """
+    starts = getattr(algorithm, "learning_starts", 0)
+    if algorithm.use_sde and getattr(algorithm, "use_sde_at_warmup", False):
+        return 0
+    before = algorithm.num_timesteps - n_newest
+    steps = -(-max(0, starts - before) // algorithm.n_envs)
+    return min(n_newest, steps * algorithm.n_envs)
+
+
 def check_total_timesteps(total_timesteps: int, round_timesteps: int) -> int:
     """How many rounds of so many steps fit.
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch as th
 import torch.nn.functional as F
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from airl_cli.algorithms.adversarial import AdversarialTrainer
+from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.samples import Demonstrations
 from airl_cli.rewards.base import RewardNet, RewardNetWrapper
 
@@ -60,6 +62,8 @@ class GAIL(AdversarialTrainer):
             **kwargs,
         )
 
+    uses_log_prob = False
+
     def logits_expert_is_high(
         self,
         state: th.Tensor,
@@ -79,6 +83,20 @@ class GAIL(AdversarialTrainer):
         """
         del log_policy_act_prob
         return self.reward_net(state, action, next_state, done)
+
+    def replay_reward(
+        self,
+        batch: TransitionBatch,
+        env_rewards: np.ndarray,
+        learned: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """`-log(1 - D)` (n,), relative to that of the absorbing state."""
+        c, b = self.absorbing_state
+        if c == b == 0:
+            return super().replay_reward(batch, env_rewards, learned)
+        logits = th.as_tensor(self.reward_net.predict(*batch.arrays()))
+        absorbing = F.softplus(th.tensor(c + b))
+        return (F.softplus(logits + b) - absorbing).numpy()
 
     @classmethod
     def rewards_of(cls, net: RewardNet) -> tuple[RewardNet, RewardNet]:

@@ -87,6 +87,8 @@ def load_generator_state(
         load_optimizer_state(optimizer, state["optimizers"][name])
     with th.no_grad():
         for name, tensor in _variables(algorithm):
+            if name == "ent_coef_tensor" and name not in state["variables"]:
+                continue  # a checkpoint of 0.1, in which it was tuned
             tensor.copy_(_tensor_like(tensor, state["variables"][name]))
     _load_recent(algorithm, state["recent"])
     _load_replay_state(plain_replay_buffer(algorithm), state["replay_buffer"])

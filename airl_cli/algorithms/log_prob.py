@@ -40,7 +40,7 @@ def check_has_log_prob(algorithm: BaseAlgorithm) -> None:
     name = type(algorithm).__name__
     if hasattr(policy, "lstm_actor"):
         reason = "its actions depend on a memory, so log pi(a|s) of a single step is not defined"
-    elif isinstance(policy, ActorCriticPolicy) or _squashed_actor(policy) is not None:
+    elif has_log_prob(policy):
         return
     else:
         reason = f"its policy {type(policy).__name__} gives no log-probabilities of actions"
@@ -48,6 +48,13 @@ def check_has_log_prob(algorithm: BaseAlgorithm) -> None:
         f"AIRL cannot train {name}: {reason}, and the discriminator needs log pi(a|s).",
         f"Use {USABLE}, or trainer=gail.",
     )
+
+
+def has_log_prob(policy: BasePolicy) -> bool:
+    """Whether `action_log_prob` can be computed."""
+    if hasattr(policy, "lstm_actor"):
+        return False
+    return isinstance(policy, ActorCriticPolicy) or _squashed_actor(policy) is not None
 
 
 def action_log_prob(policy: BasePolicy, obs: th.Tensor, acts: th.Tensor) -> th.Tensor:
@@ -92,11 +99,19 @@ def _log_prob(
     normal = distribution.distribution
     assert isinstance(normal, th.distributions.Normal)
     mean, std = normal.mean, normal.stddev
-    low = th.as_tensor(space.low, device=mean.device).flatten()
-    high = th.as_tensor(space.high, device=mean.device).flatten()
+    low, high = box_bounds(space, mean.device)
     acts = acts.reshape(len(acts), -1)
     density = squashed_log_density if squashed else censored_log_density
     return density(acts, mean, std, low, high).sum(dim=1)
+
+
+def box_bounds(space: spaces.Box, device: th.device) -> tuple[th.Tensor, th.Tensor]:
+    """Bounds (action dimensions,) of actions, in float32 as the actions are.
+
+    A float64 bound would lie beside what it is rounded to.
+    """
+    low, high = (th.as_tensor(bound, device=device).flatten() for bound in (space.low, space.high))
+    return low.to(th.float32), high.to(th.float32)
 
 
 def censored_log_density(
@@ -110,8 +125,9 @@ def censored_log_density(
     inside = -0.5 * z.square() - th.log(std) - 0.5 * math.log(2 * math.pi)
     at_low = acts <= low
     beyond = th.where(at_low, low - mean, mean - high) / std
-    tail = th.special.log_ndtr(beyond)  # one of the two tails: the function is slow
-    return th.where(at_low | (acts >= high), tail, inside)
+    at_bound = at_low | (acts >= high)
+    # Only where it is needed, and of the two tails only one: the function is slow.
+    return inside.masked_scatter(at_bound, th.special.log_ndtr(beyond[at_bound]))
 
 
 def squashed_log_density(

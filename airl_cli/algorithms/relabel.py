@@ -142,20 +142,26 @@ def env_transitions(samples: ReplayBufferSamples, venv: VecEnv) -> TransitionBat
 class RewardScale:
     """Brings a generator's rewards to a scale that one set of hyperparameters fits.
 
-    Rewards are divided by a running standard deviation; their mean stays. A constant factor
-    changes no optimal policy, and the objective `r - log pi` is divided as a whole, so reward and
-    entropy keep their balance.
+    Rewards are divided by a running standard deviation of their discounted returns, as SB3's
+    `VecNormalize` does it; their mean stays. A constant factor changes no optimal policy, and the
+    objective `r - log pi` is divided as a whole, so reward and entropy keep their balance.
 
     Args:
         enabled: False: the scale is 1.
+        n_envs: Environments of a rollout.
+        discount: The generator's.
         decay: Weight of the past in the exponentially weighted variance; one step a rollout.
     """
 
-    def __init__(self, enabled: bool, decay: float = 0.9) -> None:
+    def __init__(
+        self, enabled: bool, n_envs: int = 1, discount: float = 0.99, decay: float = 0.9
+    ) -> None:
         self.enabled = enabled
+        self.discount = discount
         self.decay = decay
         self.variance = 0.0
         self.weight = 0.0
+        self._returns = np.zeros(n_envs)
 
     @property
     def scale(self) -> float:
@@ -164,18 +170,52 @@ class RewardScale:
             return 1.0
         return float(np.sqrt(self.variance / self.weight)) + 1e-8
 
-    def state_dict(self) -> dict[str, float]:
-        """The running sums."""
-        return {"variance": self.variance, "weight": self.weight}
+    def state_dict(self) -> dict[str, Any]:
+        """The running sums, and the open episodes' returns (n_envs,)."""
+        return {"variance": self.variance, "weight": self.weight, "returns": self._returns}
 
-    def load_state_dict(self, state: Mapping[str, float]) -> None:
-        """Restores the running sums."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restores them; a wrong shape is a `ValueError`."""
         self.variance, self.weight = float(state["variance"]), float(state["weight"])
+        if "returns" in state:  # not in checkpoints of 0.1
+            self._returns = np.array(state["returns"], float).reshape(self._returns.shape)
 
-    def __call__(self, rewards: np.ndarray) -> np.ndarray:
-        """Updates the scale with rewards (any shape) and returns them divided by it."""
+    def __call__(self, rewards: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """Updates the scale and divides by it.
+
+        Args:
+            rewards: Of a rollout (steps, n_envs).
+            ends: Whether episodes ended (steps, n_envs).
+        """
         if not self.enabled:
             return rewards
-        self.variance = self.decay * self.variance + (1 - self.decay) * float(rewards.var())
+        returns = np.empty(rewards.shape)
+        for step, (reward, end) in enumerate(zip(rewards, ends, strict=True)):
+            returns[step] = self._returns = self.discount * self._returns + reward
+            self._returns = np.where(end, 0.0, self._returns)
+        self.variance = self.decay * self.variance + (1 - self.decay) * float(returns.var())
         self.weight = self.decay * self.weight + (1 - self.decay)
         return rewards / np.float32(self.scale)
+
+
+def set_entropy_coefficient(algorithm: Any, weight: float) -> None:
+    """Fixes the entropy coefficient of SAC, TQC or CrossQ, whose tuning is another objective.
+
+    They maximise `E[sum r - alpha log pi]` with log pi of actions that are scaled to [-1, 1].
+
+    Args:
+        algorithm: Others are left as they are.
+        weight: alpha.
+    """
+    if not hasattr(algorithm, "ent_coef_optimizer"):
+        return
+    algorithm.ent_coef = weight
+    algorithm.ent_coef_optimizer = algorithm.log_ent_coef = None
+    algorithm.ent_coef_tensor = th.tensor(float(weight), device=algorithm.device)
+
+
+def log_half_width(space: spaces.Space) -> float:
+    """Log-density of scaled actions over that in the environment's units; 0 if unbounded."""
+    if not isinstance(space, spaces.Box) or not space.is_bounded():
+        return 0.0
+    return float(np.log((space.high.astype(float) - space.low.astype(float)) / 2).sum())

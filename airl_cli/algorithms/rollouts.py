@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
@@ -141,3 +142,68 @@ class EpisodeSums:
                 start = int(end)
             self._open[env] += values[start:, env].sum()
         return finished
+
+
+class EpisodeStats:
+    """The episodes that ended in the newest round: their lengths and returns.
+
+    Args:
+        n_envs: How many environments run side by side.
+    """
+
+    _NAMES = ("length", "true", "learned", "terminal")
+
+    def __init__(self, n_envs: int) -> None:
+        self._n_envs = n_envs
+        self._sums = {name: EpisodeSums(n_envs) for name in self._NAMES}
+        self._finished: dict[str, list[float]] = {name: [] for name in self._NAMES}
+
+    def add(self, rollout: Rollout, **values: np.ndarray) -> None:
+        """Counts per-step values of a rollout.
+
+        Args:
+            rollout: What was collected (steps, n_envs).
+            **values: `length`, `terminal`, `true` or `learned` of each step (steps, n_envs).
+        """
+        for name, each in values.items():
+            self._finished[name] += self._sums[name].add(each, rollout.ends)
+
+    def lengths(self, *, with_terminal: bool) -> list[float]:
+        """Lengths of the episodes, the newest of the round before in front.
+
+        Args:
+            with_terminal: Also of those that ended in a terminal state.
+        """
+        ends = zip(self._finished["length"], self._finished["terminal"], strict=True)
+        return [length for length, terminal in ends if with_terminal or not terminal]
+
+    def means(self) -> dict[str, float]:
+        """Mean returns; NaN where no episode ended."""
+        return {
+            f"{name}_return_mean": float(np.mean(values)) if values else math.nan
+            for name, values in self._finished.items()
+            if name in ("true", "learned")
+        }
+
+    def next_round(self) -> None:
+        """Forgets the finished episodes, but the last length, to compare the next with."""
+        kept = {name: self._finished[name][-1:] for name in ("length", "terminal")}
+        self._finished = {name: kept.get(name, []) for name in self._NAMES}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Sums of the open episodes, and the finished ones."""
+        return {
+            "episode_sums": {name: sums.state_dict() for name, sums in self._sums.items()},
+            "finished": {name: np.array(values) for name, values in self._finished.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], *, restored: bool) -> None:
+        """Restores the state; with `restored=False` new episodes have begun."""
+        self._sums = {name: EpisodeSums(self._n_envs) for name in self._NAMES}
+        for name in self._NAMES:
+            if restored and name in state["episode_sums"]:  # "terminal" is new in 0.2
+                self._sums[name].load_state_dict(state["episode_sums"][name])
+            finished = np.array(state["finished"].get(name, [])).tolist()
+            self._finished[name] = finished
+        missing = len(self._finished["length"]) - len(self._finished["terminal"])
+        self._finished["terminal"] += [0.0] * missing

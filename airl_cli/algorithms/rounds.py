@@ -8,7 +8,6 @@ collected and the policy is updated, `RoundTrainer.end_round`.
 from __future__ import annotations
 
 import abc
-import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,7 +26,12 @@ from torch import nn
 
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.callbacks import RolloutsCallback, RoundsCallback
-from airl_cli.algorithms.checks import check_generator, check_total_timesteps, rollout_steps
+from airl_cli.algorithms.checks import (
+    check_generator,
+    check_total_timesteps,
+    discount_of,
+    rollout_steps,
+)
 from airl_cli.algorithms.generator_state import generator_state, load_generator_state
 from airl_cli.algorithms.health import Weights, require_finite
 from airl_cli.algorithms.log_prob import action_log_prob
@@ -36,11 +40,13 @@ from airl_cli.algorithms.relabel import (
     RelabelledVecEnv,
     RewardScale,
     env_transitions,
+    log_half_width,
     plain_replay_buffer,
     relabel_rollout,
+    set_entropy_coefficient,
 )
-from airl_cli.algorithms.rollouts import EpisodeSums, RecordingVecEnv, Rollout
-from airl_cli.algorithms.state import State, array, fitting, load_module
+from airl_cli.algorithms.rollouts import EpisodeStats, RecordingVecEnv, Rollout
+from airl_cli.algorithms.state import State, fitting, load_module
 from airl_cli.envs.check import check_fixed_horizon
 from airl_cli.errors import NonFiniteError
 
@@ -58,7 +64,10 @@ class RoundTrainer(abc.ABC):
         custom_logger: Where to record; None: nowhere.
         use_env_reward: Train on the environment's own reward.
         allow_variable_horizon: Accept episodes of different length.
-        normalize_gen_reward: Divide on-policy rewards by their running standard deviation.
+        normalize_gen_reward: Divide on-policy rewards by the running standard deviation of their
+            discounted returns.
+        absorbing: Episodes may end early in terminal states; those that are truncated must be of
+            one length.
 
     Attributes:
         venv_wrapped: `venv`, recorded.
@@ -78,6 +87,7 @@ class RoundTrainer(abc.ABC):
         use_env_reward: bool = False,
         allow_variable_horizon: bool = False,
         normalize_gen_reward: bool = False,
+        absorbing: bool = False,
     ) -> None:
         check_generator(gen_algo)
         self.venv = venv
@@ -89,16 +99,17 @@ class RoundTrainer(abc.ABC):
         self.venv_train: VecEnv = venv if use_env_reward else self._relabelled
         gen_algo.set_env(self.venv_wrapped if use_env_reward else self._relabelled)
         self._wrap_replay_buffer()
-        self.scale = RewardScale(normalize_gen_reward)
+        self.absorbing = absorbing
+        self.scale = RewardScale(normalize_gen_reward, venv.num_envs, discount_of(gen_algo))
         rollout = rollout_steps(gen_algo)
         self.gen_train_timesteps = -(-(gen_train_timesteps or rollout) // rollout) * rollout
         self.stats: dict[str, float] = {}
-        self._sums = {name: EpisodeSums(venv.num_envs) for name in ("length", "true", "learned")}
-        self._finished: dict[str, list[float]] = {name: [] for name in self._sums}
+        self._episodes = EpisodeStats(venv.num_envs)
         self._started_at = 0  # the algorithm's timesteps when round 0 began
         self._scheduled_steps: int | None = None  # of all rounds; None outside of `train`
         self._logger = custom_logger or Logger(str(log_dir), [])
         gen_algo.set_logger(self._logger)
+        self._set_entropy()
 
     # -- where the trainers differ -------------------------------------------------------------
 
@@ -144,10 +155,14 @@ class RoundTrainer(abc.ABC):
         rollout = self.venv_wrapped.pop()
         require_finite("observation", rollout.next_obs)
         require_finite("environment reward", rollout.rewards)
-        self._count("length", np.ones(rollout.shape), rollout)
-        self._count("true", rollout.rewards, rollout)
+        self._episodes.add(
+            rollout,
+            length=np.ones(rollout.shape),
+            terminal=rollout.dones.astype(float),
+            true=rollout.rewards,
+        )
         check_fixed_horizon(
-            self._finished["length"],
+            self._episodes.lengths(with_terminal=not self.absorbing),
             allow_variable_horizon=self.allow_variable_horizon,
             what="the generator's episodes",
         )
@@ -164,14 +179,17 @@ class RoundTrainer(abc.ABC):
         """
         env_rewards = rollout.rewards.ravel()
         learned = self.learned_reward(batch, env_rewards)
-        self._count("learned", learned.reshape(rollout.shape), rollout)
+        self._episodes.add(rollout, learned=learned.reshape(rollout.shape))
         if self.use_env_reward or not isinstance(self.gen_algo, OnPolicyAlgorithm):
+            self._set_entropy()
             return
         rewards = self.generator_reward(batch, env_rewards, learned).reshape(rollout.shape)
         require_finite("learned reward", rewards)
         last_obs = self.venv_wrapped.last_observation()
         assert last_obs is not None
-        relabel_rollout(self.gen_algo, self.scale(rewards), last_obs, rollout.ends[-1])
+        relabel_rollout(
+            self.gen_algo, self.scale(rewards, rollout.ends), last_obs, rollout.ends[-1]
+        )
 
     def generator_reward(
         self,
@@ -203,7 +221,7 @@ class RoundTrainer(abc.ABC):
     ) -> np.ndarray:
         """The reward of off-policy generators for replayed transitions (n,).
 
-        Without `- log pi`: such algorithms have an entropy term of their own. Arguments as above.
+        Without `- w log pi`, which such algorithms have of their own. Arguments as above.
         """
         return self.learned_reward(batch, env_rewards) if learned is None else learned
 
@@ -215,6 +233,11 @@ class RoundTrainer(abc.ABC):
         with th.no_grad():
             return action_log_prob(self.policy, batch.obs, batch.acts)
 
+    def _set_entropy(self) -> None:
+        """Off-policy algorithms have the term `- w log pi` of their own, where w is not 0."""
+        if self.entropy_weight and not self.use_env_reward:
+            set_entropy_coefficient(self.gen_algo, float(self.entropy_weight))
+
     def _wrap_replay_buffer(self) -> None:
         plain = plain_replay_buffer(self.gen_algo)
         if plain is None:
@@ -225,10 +248,18 @@ class RoundTrainer(abc.ABC):
     def _replayed_rewards(self, samples: ReplayBufferSamples) -> th.Tensor:
         batch = env_transitions(samples, self.venv)
         rewards = self.replay_reward(batch, samples.rewards.squeeze(-1).cpu().numpy())
+        if self.entropy_weight:  # their log pi is of scaled actions
+            shift = self.entropy_weight * log_half_width(self.venv.action_space)
+            rewards = rewards + np.float32(shift)
         require_finite("learned reward", rewards)
         return th.as_tensor(rewards, device=samples.rewards.device).unsqueeze(-1)
 
     # -- members that users know ---------------------------------------------------------------
+
+    @property
+    def is_on_policy(self) -> bool:
+        """Whether the generator learns from whole rollouts instead of a replay buffer."""
+        return isinstance(self.gen_algo, OnPolicyAlgorithm)
 
     @property
     def policy(self) -> BasePolicy:
@@ -351,8 +382,7 @@ class RoundTrainer(abc.ABC):
         return {
             "policy": self.policy.state_dict(),
             "generator": generator_state(self.gen_algo, self.venv_wrapped, self.scale),
-            "episode_sums": {name: sums.state_dict() for name, sums in self._sums.items()},
-            "finished": {name: np.array(values) for name, values in self._finished.items()},
+            **self._episodes.state_dict(),
             "started_at": self._started_at,
         }
 
@@ -372,24 +402,15 @@ class RoundTrainer(abc.ABC):
             restored = load_generator_state(
                 self.gen_algo, self.venv_wrapped, self.scale, state["generator"]
             )
-            for name, sums in self._sums.items():
-                if restored:
-                    sums.load_state_dict(state["episode_sums"][name])
-                else:
-                    self._sums[name] = EpisodeSums(self.venv.num_envs)
-                self._finished[name] = array(state["finished"][name]).tolist()
+            self._episodes.load_state_dict(state, restored=restored)
             self._started_at = int(state["started_at"])
         return restored
 
     # -- figures -------------------------------------------------------------------------------
 
-    def _count(self, name: str, values: np.ndarray, rollout: Rollout) -> None:
-        self._finished[name] += self._sums[name].add(values, rollout.ends)
-
     def _summarise(self, number: int, more: Mapping[str, float], seconds: float) -> None:
         rollout_stats = {
-            "true_return_mean": _mean(self._finished["true"]),
-            "learned_return_mean": _mean(self._finished["learned"]),
+            **self._episodes.means(),
             "reward_scale": self.scale.scale,
         }
         self.stats = {
@@ -403,10 +424,4 @@ class RoundTrainer(abc.ABC):
             self.logger.record(f"rollout/{name}", value)
         self.logger.record("time/steps_per_second", self.stats["steps_per_second"])
         self.logger.dump(step=self.gen_algo.num_timesteps)
-        last_length = self._finished["length"][-1:]
-        self._finished = {name: [] for name in self._finished}
-        self._finished["length"] += last_length  # so that the next round is compared with it
-
-
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values)) if values else math.nan
+        self._episodes.next_round()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch as th
 
+from airl_cli.algorithms.absorbing import Ends
 from airl_cli.algorithms.batch import TransitionBatch, concatenate
 from airl_cli.data.rollout import flatten_trajectories
 from airl_cli.data.types import Trajectory, TransitionsMinimal
@@ -37,6 +39,10 @@ class Sampler(Protocol):
         """`n` transitions."""
         ...
 
+    def ends(self) -> Ends:
+        """How often episodes end in a terminal state, in all there is or all that was drawn."""
+        ...
+
 
 class ArraySampler:
     """Draws from transitions that are all there.
@@ -58,8 +64,38 @@ class ArraySampler:
         index = _draw(len(self), n, self.rng)
         return self.transitions.rows(th.as_tensor(index, device=self.transitions.dones.device))
 
+    def ends(self) -> Ends:
+        """Of all transitions."""
+        return Ends(float(self.transitions.dones.sum()), len(self))
 
-class RowSampler:
+
+class DrawnSampler(abc.ABC):
+    """Draws from transitions that are not all in memory, and counts the ends among those drawn.
+
+    Attributes:
+        drawn: Terminal and all transitions that were drawn so far.
+    """
+
+    def __init__(self) -> None:
+        self.drawn = Ends(0, 0)
+
+    @abc.abstractmethod
+    def _draw(self, n: int) -> TransitionBatch:
+        """`n` transitions."""
+
+    def sample(self, n: int) -> TransitionBatch:
+        """`n` transitions."""
+        batch = self._draw(n)
+        n_ends, n_steps = self.drawn
+        self.drawn = Ends(n_ends + float(batch.dones.sum()), n_steps + len(batch))
+        return batch
+
+    def ends(self) -> Ends:
+        """Of the transitions drawn so far."""
+        return self.drawn
+
+
+class RowSampler(DrawnSampler):
     """Draws like `ArraySampler`, from transitions of which only those drawn are read.
 
     Args:
@@ -68,18 +104,19 @@ class RowSampler:
     """
 
     def __init__(self, reader: RowReader, rng: np.random.Generator) -> None:
+        super().__init__()
         self.reader = reader
         self.rng = rng
 
     def __len__(self) -> int:
         return len(self.reader)
 
-    def sample(self, n: int) -> TransitionBatch:
+    def _draw(self, n: int) -> TransitionBatch:
         """As `ArraySampler.sample`."""
         return TransitionBatch.of(self.reader.rows(_draw(len(self), n, self.rng)))
 
 
-class StreamSampler:
+class StreamSampler(DrawnSampler):
     """Cuts batches of the size asked for out of an iterable of mappings, again and again.
 
     Args:
@@ -87,11 +124,12 @@ class StreamSampler:
     """
 
     def __init__(self, batches: Iterable[TransitionMapping]) -> None:
+        super().__init__()
         self._batches = batches
         self._iterator: Iterator[TransitionMapping] = iter(())
         self._left: TransitionBatch | None = None
 
-    def sample(self, n: int) -> TransitionBatch:
+    def _draw(self, n: int) -> TransitionBatch:
         """The next `n` transitions of the stream."""
         batch = self._left if self._left is not None else self._next()
         while len(batch) < n:
@@ -174,6 +212,11 @@ class GeneratorBuffer:
         if self._stored is None:
             raise RuntimeError("no generator samples yet: call train_gen() first")
         return self._stored.rows(th.as_tensor(_draw(self._size, n, self.rng)))
+
+    def ends(self) -> Ends:
+        """Of all stored transitions."""
+        dones = 0.0 if self._stored is None else float(self._stored.dones[: self._size].sum())
+        return Ends(dones, self._size)
 
     def state_dict(self) -> dict[str, Any]:
         """What is stored, and of how many."""

@@ -30,7 +30,7 @@ def test_generator_maximises_reward_minus_weighted_log_pi(make_trainer, weight, 
     game.train_gen()
     batch = flat_rollout(game)
     plain = game.reward_train.predict(*(x.numpy() for x in batch))
-    expected = plain - weight * game.log_prob(batch).numpy()
+    expected = plain - weight * game.policy_log_prob(batch).numpy()
     np.testing.assert_allclose(
         game.generator_reward(batch, np.zeros(len(batch))), expected, rtol=1e-5
     )
@@ -146,7 +146,7 @@ def test_log_prob_is_of_the_policy_that_acted(make_trainer) -> None:
 
     def look() -> None:
         stored.append(buffer.log_probs.copy())
-        stored.append(game.log_prob(flat_rollout(game)).numpy().reshape(20, 4))
+        stored.append(game.policy_log_prob(flat_rollout(game)).numpy().reshape(20, 4))
 
     when_relabelled(game, look)
     game.train_gen()
@@ -224,7 +224,9 @@ def test_off_policy_relabelling_unscales_actions() -> None:
     )
     game.train_gen(30)
     samples = game.gen_algo.replay_buffer.sample(20)
-    th.testing.assert_close(samples.rewards, -3.0 + 4.0 * (samples.actions + 1))
+    # Their entropy is that of actions scaled to [-1, 1]: log 4 less per step than in units here.
+    expected = -3.0 + 4.0 * (samples.actions + 1) + np.log(4.0)
+    th.testing.assert_close(samples.rewards, expected)
 
 
 def test_updates_before_relabelling_see_the_new_rollout_and_change_its_rewards(

@@ -58,10 +58,22 @@ def test_replayed_transitions_carry_the_current_reward() -> None:
     assert plain.sample(1).rewards.item() == pytest.approx(7.0)
 
 
-def test_scaling_divides_rewards_by_their_running_deviation() -> None:
-    scale = RewardScale(True)
+def test_rewards_are_divided_by_the_deviation_of_their_discounted_returns() -> None:
+    scale = RewardScale(True, n_envs=4, discount=0.9)
     rewards = np.random.default_rng(0).normal(3.0, 5.0, (50, 4)).astype(np.float32)
-    scaled = scale(rewards)
+    ends = np.zeros((50, 4), dtype=bool)
+    ends[9::10] = True
+    returns, running = [], np.zeros(4)
+    for reward, end in zip(rewards, ends, strict=True):
+        running = 0.9 * running + reward
+        returns.append(running)
+        running = np.where(end, 0.0, running)
+    scaled = scale(rewards, ends)
+    assert scale.scale == pytest.approx(np.std(returns), rel=1e-5)
     np.testing.assert_allclose(scaled * scale.scale, rewards, rtol=1e-5)
-    assert scaled.std() == pytest.approx(1.0, rel=1e-5)
-    assert scale.scale == pytest.approx(rewards.std(), rel=1e-5)
+
+
+def test_a_reward_of_one_a_step_is_not_blown_up() -> None:
+    scale = RewardScale(True, n_envs=1, discount=0.99)
+    rewards = np.ones((200, 1), dtype=np.float32)
+    assert scale(rewards, np.zeros((200, 1), dtype=bool)).max() < 1.0

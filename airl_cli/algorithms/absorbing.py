@@ -1,0 +1,73 @@
+"""Episodes that end early: the absorbing state in closed form.
+
+After a terminal state the MDP stays in an absorbing state with a single action, where `log pi` is
+0. Kostrikov et al. 2019 (DAC, arXiv 1809.02925) pad episodes with it, so that the discriminator
+learns its logit; here that logit is computed, from how often the two sides end.
+
+Let h be a side's hazard, terminal ends per step. After a terminal step, `gamma / (1 - gamma)`
+discounted steps are spent in the absorbing state, so the odds of absorbing to living steps are
+`o = h gamma / (1 - gamma)`. A discriminator of the living steps alone has the optimum
+`f - log pi = log d_E(s, a | living) - log d_G(s, a | living)`. That of all steps is larger by
+`b = log (1 + o_G) - log (1 + o_E)`, and in the absorbing state it is
+`log o_E - log o_G + b`. A constant that is added to the reward of all steps, absorbing ones
+included, changes no policy. So only the difference of the two matters,
+`c = log h_E - log h_G`: every step is worth `r - c` and the absorbing state 0, which is how SB3
+bootstraps (`docs/maths.md` has the derivation).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+PSEUDO_ENDS = 0.5
+"""Ends that are added to each side, at the hazard of both together: finite logits."""
+CLIP = 10.0
+"""The logit's limit, which the pseudo-ends leave out of reach of most data."""
+
+
+class Ends(NamedTuple):
+    """How often one side ends.
+
+    Attributes:
+        n_ends: Terminal transitions; time limits are none.
+        n_steps: All transitions.
+    """
+
+    n_ends: float
+    n_steps: float
+
+
+class AbsorbingState(NamedTuple):
+    """What the absorbing state is worth.
+
+    Attributes:
+        c: Log-ratio of the hazards of expert and generator: the logit of the absorbing state,
+            relative to that of living steps. 0 where both end equally often, or neither does.
+        b: What the logits of living steps lack.
+    """
+
+    c: float = 0.0
+    b: float = 0.0
+
+
+def absorbing_state(expert: Ends, generator: Ends, discount: float) -> AbsorbingState:
+    """The absorbing state's logit, from the samples of the discriminator.
+
+    Args:
+        expert: Of the demonstrations.
+        generator: Of the samples that the discriminator draws from.
+        discount: The generator's, in [0, 1].
+    """
+    n_ends = expert.n_ends + generator.n_ends
+    if n_ends == 0 or min(expert.n_steps, generator.n_steps) == 0:
+        return AbsorbingState()
+    pooled = n_ends / (expert.n_steps + generator.n_steps)
+    h_expert, h_generator = (
+        (side.n_ends + PSEUDO_ENDS) / (side.n_steps + PSEUDO_ENDS / pooled)
+        for side in (expert, generator)
+    )
+    horizon = discount / max(1 - discount, 1e-6)
+    b = math.log1p(h_generator * horizon) - math.log1p(h_expert * horizon)
+    c = math.log(h_expert / h_generator)
+    return AbsorbingState(max(-CLIP, min(CLIP, c)), b)
