@@ -556,7 +556,7 @@ def bomb(path: Path, name: str) -> Path:
 def test_archives_that_grow_without_measure_are_not_unpacked(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airl_cli.data.formats.npz.MAX_BYTES", 2**20)
+    monkeypatch.setattr("airl_cli.data.formats.base.MAX_BYTES", 2**20)
     path = bomb(tmp_path / f"{name}.zip", name)
     for read in (read_model, read_demonstrations):
         with pytest.raises(InvalidValueError):

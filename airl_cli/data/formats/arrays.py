@@ -25,15 +25,16 @@ from typing import Any
 import numpy as np
 
 from airl_cli.data import validate
+from airl_cli.data.formats.base import DEFAULTS, Options, Recording
 from airl_cli.data.types import Trajectory
 from airl_cli.errors import InvalidValueError
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
-    "obs": ("obs", "observations", "observation", "states"),
+    "obs": ("obs", "observations", "observation", "states", "observation.state"),
     "acts": ("acts", "actions", "action"),
-    "rews": ("rews", "rewards", "reward"),
+    "rews": ("rews", "rewards", "reward", "next.reward"),
     "next_obs": ("next_obs", "next_observations", "next_observation", "next_states"),
-    "dones": ("dones", "done"),
+    "dones": ("dones", "done", "next.done"),
     "terminations": ("terminations", "terminals", "terminated"),
     "truncations": ("truncations", "timeouts", "truncated"),
     "terminal": ("terminal",),
@@ -63,6 +64,18 @@ class Flags:
     given: tuple[str, ...]
 
 
+def from_mapping(arrays: Mapping[str, Any], options: Options) -> Recording:
+    """The episodes in arrays by name, or in lists of one array per episode.
+
+    Raises:
+        InvalidValueError: If they do not make episodes.
+    """
+    source = "the arrays"
+    fields = fields_of(source, arrays, options.columns)
+    trajectories = episodes(source, fields, options)
+    return Recording(source, "arrays", trajectories, verified=False)
+
+
 def fields_of(source: object, named: Mapping[str, Any], mapping: Mapping[str, str]) -> Arrays:
     """The fields of `SYNONYMS` among arrays that may have other names.
 
@@ -80,9 +93,10 @@ def fields_of(source: object, named: Mapping[str, Any], mapping: Mapping[str, st
         missing = [name for name in names if name not in named]
         if missing or (not names and field in ("obs", "acts")):
             raise InvalidValueError(
-                f"{source} has no array {(missing or [field])[0]!r}, only "
+                f"{source}: no array {(missing or [field])[0]!r}, only "
                 f"{', '.join(sorted(named)) or 'nothing'}.",
-                f"Name it: columns={{{field}: <its name>}}.",
+                f"Name it: columns={{{field}: <its name>}}; demonstrations without actions cannot "
+                "be trained on.",
             )
         values = [_array(source, name, named[name]) for name in names]
         for name, other in zip(names[1:], values[1:], strict=True):
@@ -101,8 +115,7 @@ def _array(source: object, name: str, values: Any) -> np.ndarray:
     try:
         array = np.asarray(values)
     except ValueError:  # of different shapes
-        array = np.empty(len(values), dtype=object)
-        array[:] = [np.asarray(value) for value in values]
+        array = ragged(values)
     parts = array.ravel() if array.dtype == object else [array]
     if any(np.asarray(part).dtype.kind not in "biuf" for part in parts):
         raise InvalidValueError(
@@ -111,34 +124,40 @@ def _array(source: object, name: str, values: Any) -> np.ndarray:
     return array
 
 
-def episodes(
-    source: object, arrays: Arrays, *, incomplete: str = "keep", drop_last_action: bool = False
-) -> list[Trajectory]:
+def ragged(values: Sequence[Any]) -> np.ndarray:
+    """An object array with one array per episode; of one flag per episode, an array of flags."""
+    if all(isinstance(value, bool) for value in values):
+        return np.array(values)
+    array = np.empty(len(values), dtype=object)
+    for place, value in enumerate(values):  # assigned at once, equal shapes would be merged
+        array[place] = np.asarray(value)
+    return array
+
+
+def episodes(source: object, arrays: Arrays, options: Options = DEFAULTS) -> list[Trajectory]:
     """The episodes in some arrays.
 
     Args:
         source: For messages.
         arrays: By field, see `SYNONYMS`.
-        incomplete: What becomes of a last episode without an end: `keep` (truncated) or `drop`.
-        drop_last_action: For as many actions as observations in each episode.
+        options: How what the arrays leave open is read.
 
     Raises:
         InvalidValueError: If they do not make episodes.
     """
-    ragged = {name for name, array in arrays.items() if array.dtype == object}
     for name in ("obs", "acts"):
         if arrays[name].ndim == 0 or len(arrays[name]) == 0:
             raise validate.no_episodes(source)
-    if ragged:
-        found = _separate(source, arrays, drop_last_action)
+    if any(array.dtype == object for array in arrays.values()):
+        found = _separate(source, arrays, options.drop_last_action)
     elif "lengths" in arrays or "indices" in arrays:
-        found = _cut(source, arrays, drop_last_action)
+        found = _cut(source, arrays, options.drop_last_action)
     elif "next_obs" in arrays:
-        found = _from_transitions(source, arrays, incomplete)
+        found = _from_transitions(source, arrays, options.incomplete)
     elif _has_flags(arrays):
-        found = _from_flags(source, arrays, incomplete)
+        found = _from_flags(source, arrays, options.incomplete)
     else:
-        found = _separate(source, arrays, drop_last_action)
+        found = _separate(source, arrays, options.drop_last_action)
     trajectories = list(found)
     validate.check_uniform(source, trajectories)
     return trajectories
@@ -222,8 +241,8 @@ def _terminal(source: object, arrays: Arrays, n: int, last: np.ndarray) -> np.nd
 
 def _separate(source: object, arrays: Arrays, drop_last_action: bool) -> Iterator[Trajectory]:
     obs, acts, rews = arrays["obs"], arrays["acts"], arrays.get("rews")
-    ragged = obs.dtype == object or acts.dtype == object
-    if not ragged and (obs.ndim < 2 or acts.ndim < 2) or len(obs) != len(acts):
+    whole = obs.dtype != object and acts.dtype != object
+    if whole and (obs.ndim < 2 or acts.ndim < 2) or len(obs) != len(acts):
         raise InvalidValueError(
             f"{source}: obs of shape {obs.shape} and acts of shape {acts.shape} do not say where "
             "episodes end.",
@@ -234,24 +253,36 @@ def _separate(source: object, arrays: Arrays, drop_last_action: bool) -> Iterato
             f"{source}: rews of {len(rews)} episodes, acts of {len(acts)}.", "One per action."
         )
     n = len(acts)
-    terminal = _flag(source, arrays, "terminal", n) if "terminal" in arrays else np.zeros(n, bool)
+    terminal = _flag(source, arrays, "terminal", n) if "terminal" in arrays else None
     for index in range(n):
-        mine = [np.asarray(values[index]) for values in (obs, acts)]
-        rewards = None if rews is None else np.asarray(rews[index])
-        if rewards is not None and rewards.shape != mine[1].shape[:1]:
+        mine = {name: np.asarray(arrays[name][index]) for name in arrays if name != "terminal"}
+        first, actions, rewards = mine["obs"], mine["acts"], mine.get("rews")
+        steps = actions.shape[0] if actions.ndim else 0
+        if rewards is not None and rewards.shape != (steps,):
             raise InvalidValueError(
-                f"{source}: episode {index}, rews: shape {rewards.shape} instead of "
-                f"{mine[1].shape[:1]}.",
+                f"{source}: episode {index}, rews: shape {rewards.shape} instead of {(steps,)}.",
                 "Give one reward per action.",
             )
-        cut = slice(None, -1) if drop_last_action else slice(None)
+        if terminal is None:
+            try:
+                end = bool(_flags(source, mine, steps).terminal[-1:].any())
+            except InvalidValueError as error:
+                raise InvalidValueError(
+                    error.problem.replace(f"{source}:", f"{source}: episode {index},"), error.remedy
+                ) from error
+        else:
+            end = bool(terminal[index])
+        if "next_obs" in mine and first.shape == mine["next_obs"].shape:
+            first = np.concatenate([first, mine["next_obs"][-1:].astype(first.dtype)])
+        lost = drop_last_action and len(first) == steps
+        kept = slice(None, -1) if lost else slice(None)
         yield _episode(
             source,
             index,
-            obs=mine[0],
-            acts=mine[1][cut],
-            terminal=bool(terminal[index]) and not drop_last_action,
-            rews=None if rewards is None else rewards[cut],
+            obs=first,
+            acts=actions[kept],
+            terminal=end and not lost,
+            rews=None if rewards is None else rewards[kept],
         )
 
 
@@ -360,7 +391,9 @@ def _from_flags(source: object, arrays: Arrays, incomplete: str) -> Iterator[Tra
     if "terminal" in arrays and not {"dones", "terminations"} & set(arrays):
         arrays = {**arrays, "terminations": arrays["terminal"]}
     ends = _flags(source, arrays, n).ends
-    if "episode_starts" in arrays:
+    if "episode_starts" in arrays:  # Stable-Baselines 2, whose discrete actions have an axis more
+        if acts.shape == (n, 1) and acts.dtype.kind in "iu":
+            acts = acts[:, 0]
         ends = ends | np.append(_flag(source, arrays, "episode_starts", n)[1:], False)
     complete = bool(ends[-1])
     ends[-1] = True
@@ -383,4 +416,6 @@ def _from_flags(source: object, arrays: Arrays, incomplete: str) -> Iterator[Tra
 
 
 def _episode(source: object, index: int, **parts: Any) -> Trajectory:
-    return validate.trajectory(source, index, **parts)
+    episode = validate.trajectory(source, index, **parts)
+    validate.check_finite(source, index, episode)
+    return episode

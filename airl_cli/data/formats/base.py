@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -36,6 +37,9 @@ class Options:
             raise InvalidValueError(
                 f"incomplete={self.incomplete} is neither keep nor drop.", "Use one of these."
             )
+
+
+DEFAULTS = Options()
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,15 +81,63 @@ class Format:
         name: As in `format=...`.
         description: For help texts.
         read: Everything that a path holds, but for the SHA-256.
-        write: Writes a recording to a path, all of it or nothing; None: this format is only read.
+        write: Writes a recording to a path, all of it or nothing; the flag says whether a
+            folder may be replaced. None: this format is only read.
         suffixes: Of its files, the usual one first; none for a folder.
     """
 
     name: str
     description: str
     read: Callable[[str, Options], Recording]
-    write: Callable[[str, Recording], None] | None = None
+    write: Callable[[str, Recording, bool], None] | None = None
     suffixes: tuple[str, ...] = ()
+
+
+MAX_RATIO = 100
+"""Of unpacked to packed size, for what becomes larger than `MAX_BYTES`."""
+
+MAX_BYTES = 2**28
+
+
+def check_inflation(source: object, name: str, unpacked: int, packed: int) -> None:
+    """Refuses what a small file would fill the memory with.
+
+    Recorded numbers do not shrink a hundredfold; only what was made for it does.
+
+    Args:
+        source: The file, for the message.
+        name: Of the part of it.
+        unpacked: Its size in memory, in bytes.
+        packed: Its size in the file, in bytes.
+
+    Raises:
+        InvalidValueError: If it grows too much.
+    """
+    if unpacked > MAX_BYTES and unpacked > MAX_RATIO * max(1, packed):
+        raise InvalidValueError(
+            f"{source}: {name} would grow from {packed:,} to {unpacked:,} bytes: not unpacked.",
+            "Store it without compression if it is what it should be.",
+        )
+
+
+def check_regular(source: Path) -> None:
+    """Refuses devices and pipes, and links that lead out of a folder.
+
+    Args:
+        source: File or folder.
+
+    Raises:
+        InvalidValueError: Naming what is not read.
+    """
+    root = source.resolve()
+    for path in [source, *source.rglob("*")] if source.is_dir() else [source]:
+        real = path.resolve()
+        if real != root and not real.is_relative_to(root):
+            raise InvalidValueError(
+                f"{path} is a link that leads out of {source}: not read.", "Copy the file instead."
+            )
+        if not real.is_dir() and not real.is_file():
+            raise InvalidValueError(f"{path} is no regular file.", "Give a file or a folder.")
 
 
 def require(module: str, extra: str, why: str) -> ModuleType:

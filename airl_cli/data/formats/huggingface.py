@@ -34,7 +34,7 @@ def read(path: str, options: Options) -> Recording:
     datasets = require("datasets", "hub", "a Hugging Face dataset")
     verified = verify_checksums(path)
     with validate.explained(path, WHAT):
-        if _is_empty(Path(path) / "state.json"):  # `datasets` stumbles over its own empty folders
+        if not _data_files(path):  # `datasets` stumbles over its own empty folders
             raise validate.no_episodes(path)
         dataset = datasets.load_from_disk(path)
         if not isinstance(dataset, datasets.Dataset):
@@ -46,7 +46,7 @@ def read(path: str, options: Options) -> Recording:
     return Recording(path, HUGGINGFACE.name, episodes(path, dataset), verified=verified)
 
 
-def write(path: str, recording: Recording) -> None:
+def write(path: str, recording: Recording, overwrite: bool) -> None:
     """Write a folder that `imitation` and `datasets` read; spaces and metadata have no place."""
     datasets = require("datasets", "hub", "a Hugging Face dataset")
     trajectories = recording.trajectories
@@ -65,7 +65,7 @@ def write(path: str, recording: Recording) -> None:
     }
     if isinstance(trajectories[0], TrajectoryWithRew):
         columns["rews"] = [t.rews for t in trajectories if isinstance(t, TrajectoryWithRew)]
-    with atomic_folder(path) as folder:
+    with atomic_folder(path, replace=overwrite) as folder:
         with quiet(datasets):
             datasets.Dataset.from_dict(columns).save_to_disk(str(folder))
         write_checksums(folder)
@@ -110,9 +110,25 @@ def episodes(source: str, dataset: Any) -> list[Trajectory]:
     return trajectories
 
 
-def _is_empty(state: Path) -> bool:
-    content = read_json(state) if state.is_file() else {}
-    return isinstance(content, dict) and content.get("_data_files") == []
+def _data_files(path: str) -> list[str]:
+    """Names of the Arrow files of a dataset, which lie in its own folder; of splits, the splits'.
+
+    Raises:
+        InvalidValueError: If a name leads elsewhere.
+    """
+    state = Path(path) / "state.json"
+    if not state.is_file():
+        return sorted(entry.name for entry in Path(path).iterdir() if entry.is_dir())
+    content = read_json(state)
+    listed = [content.get(key) for key in ("_data_files", "_indices_files")]
+    names = [file["filename"] for files in listed for file in files or []]
+    for name in names:
+        if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
+            raise InvalidValueError(
+                f"{path} refers to a file outside of its folder, {name!r:.80}: not read.",
+                "Save the dataset again with save_to_disk.",
+            )
+    return names
 
 
 def _plain(column: Any) -> Any:

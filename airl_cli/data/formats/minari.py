@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 from gymnasium.spaces import Space
+from gymnasium.spaces.utils import flatten_space
 
 from airl_cli.data import validate
 from airl_cli.data.digest import verify_checksums, write_checksums
 from airl_cli.data.formats.base import Format, Options, Recording, require
-from airl_cli.data.spaces import space_to_dict
+from airl_cli.data.formats.hdf5 import check_contents
+from airl_cli.data.spaces import describe, space_to_dict
 from airl_cli.data.types import Trajectory, TrajectoryWithRew
+from airl_cli.data.validate import outside
 from airl_cli.errors import AirlError, InvalidTypeError, InvalidValueError, NotFoundError, one_line
 from airl_cli.files import atomic_folder
 
@@ -51,19 +55,31 @@ def read(path: str, options: Options) -> Recording:
     verified = verify_checksums(folder)
     with validate.explained(path, WHAT):
         _check_metadata(path, folder / "data")
+        _check_data(path, folder / "data")
         dataset = MinariDataset(folder / "data")
-        for name in ("observation_space", "action_space"):
-            _check_space(path, name, getattr(dataset, name))
+        observation_space = _flat_space(dataset.observation_space)
+        _check_space(path, "observation_space", observation_space)
+        _check_space(path, "action_space", dataset.action_space)
         if len(dataset) == 0:
             raise validate.no_episodes(path)
-        trajectories = [_episode(path, i, e) for i, e in enumerate(dataset.iterate_episodes())]
+        trajectories = [
+            _episode(path, index, episode, dataset.observation_space)
+            for index, episode in enumerate(dataset.iterate_episodes())
+        ]
     validate.check_uniform(path, trajectories)
     metadata = {"env": dataset.env_spec.id} if dataset.env_spec is not None else {}
-    spaces = dataset.observation_space, dataset.action_space
-    return Recording(path, MINARI.name, trajectories, *spaces, metadata, verified=verified)
+    return Recording(
+        path,
+        MINARI.name,
+        trajectories,
+        observation_space,
+        dataset.action_space,
+        metadata,
+        verified=verified,
+    )
 
 
-def write(path: str, recording: Recording) -> None:
+def write(path: str, recording: Recording, overwrite: bool) -> None:
     """Write a new dataset.
 
     Raises:
@@ -91,9 +107,9 @@ def write(path: str, recording: Recording) -> None:
         raise InvalidValueError(
             f"{dataset_id!r} is not a Minari dataset id.", "Use a name like cartpole/expert-v0."
         ) from error
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, replace=overwrite) as temporary:
         storage = MinariStorage.new(
-            temporary / "data",
+            temporary.resolve() / "data",  # Minari joins relative paths twice
             observation_space=recording.observation_space,
             action_space=recording.action_space,
             jpeg_encoding=False,  # it would change the pixels
@@ -152,6 +168,41 @@ def _check_metadata(path: str, folder: Path) -> None:
             )
 
 
+def _check_data(path: str, folder: Path) -> None:
+    """Refuses HDF5 files that show other files, or grow without measure."""
+    import h5py
+
+    for file_path in folder.rglob("*.hdf5"):
+        with h5py.File(file_path, "r") as file:
+            check_contents(path, file)
+
+
+def _flat_space(space: Space[Any]) -> Space[Any]:
+    """The Box that Gymnasium's `FlattenObservation` makes of a Dict or Tuple space."""
+    return flatten_space(space) if isinstance(space, (spaces.Dict, spaces.Tuple)) else space
+
+
+def _flat(space: Space[Any], values: Any, n: int) -> np.ndarray:
+    """Observations of a space as rows (n, size), in the order of Gymnasium's `flatten`."""
+    if isinstance(space, spaces.Dict):
+        parts = [_flat(part, values[key], n) for key, part in space.spaces.items()]
+        return np.concatenate(parts, axis=1)
+    if isinstance(space, spaces.Tuple):
+        parts = [_flat(part, value, n) for part, value in zip(space.spaces, values, strict=True)]
+        return np.concatenate(parts, axis=1)
+    rows = np.asarray(values)
+    if rows.shape != (n, *(space.shape or ())):
+        raise InvalidValueError(f"observations of shape {rows.shape} do not fit {describe(space)}")
+    if not isinstance(space, (spaces.Discrete, spaces.MultiDiscrete)):
+        return rows.reshape(n, -1)
+    if outside(space, rows).any():
+        raise InvalidValueError(f"observations are not in {describe(space)}")
+    sizes = np.ravel(space.nvec if isinstance(space, spaces.MultiDiscrete) else space.n)
+    columns = (rows - space.start).reshape(n, -1)
+    one_hot = [np.eye(size, dtype=space.dtype)[columns[:, i]] for i, size in enumerate(sizes)]
+    return np.concatenate(one_hot, axis=1)
+
+
 def _check_space(path: str, name: str, space: Space[Any]) -> None:
     try:
         space_to_dict(space)
@@ -159,30 +210,39 @@ def _check_space(path: str, name: str, space: Space[Any]) -> None:
         raise InvalidTypeError(
             f"{path}: the {name.replace('_', ' ')} is a {type(space).__name__} space, which is "
             "not supported.",
-            "Flatten it (gymnasium.wrappers.FlattenObservation) when the dataset is recorded, and "
-            "use an environment with the same wrapper.",
+            "Use a dataset with Box, Discrete, MultiDiscrete or MultiBinary actions, and "
+            "observations of these or of a Dict of them.",
         ) from error
 
 
-def _episode(path: str, index: int, episode: Any) -> Trajectory:
-    terminations = np.asarray(episode.terminations)
-    for name in ("observations", "actions", "rewards"):
-        if not isinstance(getattr(episode, name), np.ndarray):
-            raise InvalidTypeError(
-                f"{path}: episode {index}, {name}: a {type(getattr(episode, name)).__name__}, not "
-                "an array.",
-                "Only Box, Discrete, MultiDiscrete and MultiBinary spaces are supported.",
+def _episode(path: str, index: int, episode: Any, space: Space[Any]) -> Trajectory:
+    n = len(episode.rewards)
+    for name in ("rewards", "terminations", "truncations"):
+        shape = np.shape(getattr(episode, name))
+        if shape != (n,):
+            raise InvalidValueError(
+                f"{path}: episode {index}, {name}: shape {shape} instead of {(n,)}.",
+                "Give one per step.",
             )
+    if not isinstance(episode.actions, np.ndarray):
+        raise InvalidTypeError(
+            f"{path}: episode {index}, actions: a {type(episode.actions).__name__}, not an array.",
+            "Only Box, Discrete, MultiDiscrete and MultiBinary actions are supported.",
+        )
+    terminations = np.asarray(episode.terminations)
     if terminations[:-1].any():
         raise InvalidValueError(
             f"{path}: episode {index}, terminations: it goes on after step "
             f"{int(terminations.argmax())}, which was terminal.",
             "Record it again: an episode ends with its first terminal state.",
         )
+    observations = episode.observations
+    if isinstance(space, (spaces.Dict, spaces.Tuple)):
+        observations = _flat(space, observations, n + 1).astype(_flat_space(space).dtype)
     return validate.trajectory(
         path,
         index,
-        obs=episode.observations,
+        obs=observations,
         acts=episode.actions,
         terminal=bool(len(terminations) and terminations[-1]),
         rews=episode.rewards,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from airl_cli.data.formats import arrays as layouts
+from airl_cli.data.formats import base
 from airl_cli.data.formats.base import Format, Options, Recording
 from airl_cli.data.storage import FORMAT, Header, check_version
 from airl_cli.data.types import Trajectory, TrajectoryWithRew
@@ -23,19 +24,14 @@ from airl_cli.data.validate import check_uniform, explained
 from airl_cli.errors import InvalidValueError
 from airl_cli.files import atomic_write
 
-MAX_RATIO = 100
-"""Of unpacked to packed size, for members beyond `MAX_BYTES`."""
-
-MAX_BYTES = 2**28
 _OWN_VERSION = 1  # of our own .npz; newer files are safetensors
 _OWN_FIELDS = {"acts", "lengths", "obs", "terminal"}
 
 
 def check_inflation(info: zipfile.ZipInfo, source: object) -> None:
-    """Refuses a member of an archive that a small file would fill the memory with.
+    """Refuses a member of an archive that grows too much: see `base.check_inflation`.
 
-    Recorded numbers do not shrink a hundredfold; only what was made for it does. zipfile stops
-    reading where a member becomes larger than it said.
+    zipfile stops reading where a member becomes larger than it said.
 
     Args:
         info: Of the member.
@@ -44,12 +40,7 @@ def check_inflation(info: zipfile.ZipInfo, source: object) -> None:
     Raises:
         InvalidValueError: If it grows too much.
     """
-    if info.file_size > MAX_BYTES and info.file_size > MAX_RATIO * max(1, info.compress_size):
-        raise InvalidValueError(
-            f"{source}: {info.filename} would grow from {info.compress_size:,} to "
-            f"{info.file_size:,} bytes: not unpacked.",
-            "Store it without compression if it is what it should be.",
-        )
+    base.check_inflation(source, info.filename, info.file_size, info.compress_size)
 
 
 def read(path: str, options: Options) -> Recording:
@@ -65,23 +56,18 @@ def read(path: str, options: Options) -> Recording:
         found: dict[str, Any] = dict.fromkeys(names)
         found |= {name: _read_member(archive, name) for name in wanted}
     arrays = layouts.fields_of(path, found, options.columns)
-    trajectories = layouts.episodes(
-        path,
-        arrays,
-        incomplete=options.incomplete,
-        drop_last_action=options.drop_last_action,
-    )
+    trajectories = layouts.episodes(path, arrays, options)
     return Recording(path, "imitation" if "indices" in arrays else "npz", trajectories)
 
 
-def write(path: str, recording: Recording) -> None:
+def write(path: str, recording: Recording, overwrite: bool = True) -> None:
     """Write the layout with `lengths`; spaces and metadata have no place in it."""
     columns = _concatenated(recording.trajectories)
     with atomic_write(path) as file:
         np.savez(file, **columns)  # type: ignore[arg-type]
 
 
-def write_imitation(path: str, recording: Recording) -> None:
+def write_imitation(path: str, recording: Recording, overwrite: bool = True) -> None:
     """Write the older layout of `imitation`; spaces and metadata have no place in it."""
     columns = _concatenated(recording.trajectories)
     cuts = np.cumsum(columns.pop("lengths"))[:-1]
@@ -121,7 +107,7 @@ def read_own(path: str) -> Recording:
     )
 
 
-def write_own(path: str, recording: Recording) -> None:
+def write_own(path: str, recording: Recording, overwrite: bool = True) -> None:
     """Write what `read_own` reads."""
     columns = _concatenated(recording.trajectories)
     header = Header(recording.observation_space, recording.action_space, recording.metadata)

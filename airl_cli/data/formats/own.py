@@ -29,7 +29,7 @@ def read(path: str, options: Options) -> Recording:
     )
 
 
-def write(path: str, recording: Recording) -> None:
+def write(path: str, recording: Recording, overwrite: bool = True) -> None:
     """See `airl_cli.data.storage.save`."""
     if Path(path).suffix == ".npz":
         write_own(path, recording)

@@ -6,28 +6,34 @@ import dataclasses
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gymnasium.spaces import Space
 
 from airl_cli.data.digest import sha256
+from airl_cli.data.formats import arrays as layouts
 from airl_cli.data.formats import minari
-from airl_cli.data.formats.base import Format, Options, Recording
+from airl_cli.data.formats.base import Format, Options, Recording, check_regular
+from airl_cli.data.formats.hdf5 import HDF5
 from airl_cli.data.formats.huggingface import HUGGINGFACE
 from airl_cli.data.formats.minari import MINARI
 from airl_cli.data.formats.npz import IMITATION, NPZ
 from airl_cli.data.formats.own import OWN
+from airl_cli.data.formats.tables import CSV, PARQUET, from_dataframe
 from airl_cli.data.types import Trajectory
 from airl_cli.errors import InvalidValueError, NotFoundError
 
-FORMATS: dict[str, Format] = {f.name: f for f in (OWN, NPZ, IMITATION, HUGGINGFACE, MINARI)}
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+FORMATS: dict[str, Format] = {
+    f.name: f for f in (OWN, NPZ, IMITATION, HUGGINGFACE, MINARI, HDF5, CSV, PARQUET)
+}
 _SUPPORTED = "airl demos --help lists the formats."
 
 _ZIP, _PICKLES = b"PK\x03\x04", tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 _OTHER_KINDS = (
     (b"\x93NUMPY", "a single NumPy array", "Save obs, acts and lengths with numpy.savez."),
-    (b"\x89HDF", "an HDF5 file", "Of a Minari dataset, name the folder that holds `data`."),
-    (b"PAR1", "a Parquet file", "Load it with `datasets` and save it with save_to_disk."),
 )
 
 
@@ -47,12 +53,17 @@ def recognise(path: str) -> str:
         raise NotFoundError(
             f"there is no file or folder {path}.", "Check the path; ~ and * are not expanded."
         )
+    check_regular(source)
     with source.open("rb") as file:
-        begin = file.read(9)
+        begin = file.read(2**16)
     if begin.startswith(_ZIP):
         return _recognise_archive(source)
-    if len(begin) == 9 and begin[8:] == b"{":  # a length, and then JSON
+    if begin[8:9] == b"{":  # a length, and then JSON
         return OWN.name
+    if begin.startswith(b"\x89HDF"):
+        return HDF5.name
+    if begin.startswith(b"PAR1"):
+        return PARQUET.name
     if begin.startswith(_PICKLES):
         raise InvalidValueError(
             f"{path} is a pickle, which could run code when it is read.",
@@ -62,22 +73,31 @@ def recognise(path: str) -> str:
     for magic, what, remedy in _OTHER_KINDS:
         if begin.startswith(magic):
             raise InvalidValueError(f"{path} is {what}, not a file of trajectories.", remedy)
+    if _is_table(begin):
+        return CSV.name
     what = "is empty" if not begin else "is in no format that is known here"
     raise InvalidValueError(f"{path} {what}, or damaged at its start.", _SUPPORTED)
 
 
-def read(path: str, **options: Any) -> Recording:
-    """The trajectories of a file, folder or `minari:<id>`.
+def read(path: str | Mapping[str, Any] | DataFrame, **options: Any) -> Recording:
+    """The trajectories of a file, folder or `minari:<id>`, of arrays or of a DataFrame.
 
     Args:
-        path: Where they are.
-        **options: Arguments of `Options`, for files that leave something open.
+        path: Where they are; or arrays by name in one of the layouts of `arrays`, ragged ones as
+            lists or object arrays; or a pandas DataFrame with one row per step.
+        **options: Arguments of `Options`, for what leaves something open.
 
     Raises:
         NotFoundError: If there is nothing there.
         InvalidValueError: If it is damaged, empty, or in no known format.
     """
-    recording = FORMATS[recognise(path)].read(path, Options(**options))
+    chosen = Options(**options)
+    if isinstance(path, Mapping):
+        return layouts.from_mapping(path, chosen)
+    if not isinstance(path, str | Path):
+        return from_dataframe(path, chosen)
+    path = str(path)
+    recording = FORMATS[recognise(path)].read(path, chosen)
     return dataclasses.replace(recording, sha256=sha256(location(path)))
 
 
@@ -86,13 +106,14 @@ def location(path: str) -> Path:
     return minari.folder_of(path) if path.startswith(minari.PREFIX) else Path(path)
 
 
-def check_target(path: str, name: str | None = None) -> str:
+def check_target(path: str, name: str | None = None, *, overwrite: bool = False) -> str:
     """The format in which `path` will be written; to be asked before long work begins.
 
     Args:
         path: Where to.
         name: Of the format; None goes by the path: `minari:` for Minari, a suffix for the format
             that has it (`.npz` for this package's own), none for a Hugging Face folder.
+        overwrite: Whether something may be there already.
 
     Raises:
         InvalidValueError: If there is no such format, the path says none, or something is there.
@@ -113,7 +134,7 @@ def check_target(path: str, name: str | None = None) -> str:
             f"Set format to one of {', '.join(written)}.",
         )
     target = minari.folder_of(path) if name == MINARI.name else Path(path)
-    if target.exists():
+    if target.exists() and not overwrite:
         raise InvalidValueError(f"{path} exists already.", "Choose another name, or remove it.")
     suffixes = FORMATS[name].suffixes
     if suffixes and suffix not in suffixes:
@@ -128,6 +149,7 @@ def write(
     trajectories: Sequence[Trajectory],
     *,
     format: str | None = None,
+    overwrite: bool = False,
     observation_space: Space[Any] | None = None,
     action_space: Space[Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
@@ -138,6 +160,7 @@ def write(
         path: File, folder or `minari:<id>`.
         trajectories: All with rewards, or none.
         format: Name of the format; None goes by `path`.
+        overwrite: Replace what is there, once the new file or folder is complete.
         observation_space: Kept where the format has a place for it.
         action_space: Likewise.
         metadata: Likewise; JSON-able.
@@ -145,15 +168,25 @@ def write(
     Raises:
         InvalidValueError: If the format cannot hold them, or `path` cannot be written.
     """
-    chosen = FORMATS[check_target(path, format)]
+    chosen = FORMATS[check_target(path, format, overwrite=overwrite)]
     assert chosen.write is not None  # check_target refuses others
-    chosen.write(
-        path,
-        Recording(path, chosen.name, trajectories, observation_space, action_space, metadata or {}),
+    recording = Recording(
+        path, chosen.name, trajectories, observation_space, action_space, metadata or {}
     )
+    chosen.write(path, recording, overwrite)
+
+
+def _is_table(begin: bytes) -> bool:
+    """Whether a file begins with a line of several names, as a CSV does."""
+    try:
+        heading = begin.split(b"\n")[0].decode("utf-8-sig").rstrip("\r")
+    except UnicodeDecodeError:
+        return False
+    return heading.replace("\t", " ").isprintable() and any(mark in heading for mark in ",;\t")
 
 
 def _recognise_folder(folder: Path) -> str:
+    check_regular(folder)
     names = {entry.name for entry in folder.iterdir()}
     if names & {"dataset_info.json", "dataset_dict.json", "state.json"}:
         return HUGGINGFACE.name
