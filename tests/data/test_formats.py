@@ -105,6 +105,17 @@ def test_headers_of_the_first_edition_that_say_something_else_are_refused(
         formats.read(str(path))
 
 
+@pytest.mark.parametrize("name", ["airl", "npz", "huggingface"])
+def test_what_is_there_is_only_replaced_when_asked(tmp_path, name):
+    path = write(tmp_path, name, episodes())
+    with pytest.raises(InvalidValueError, match="exists already"):
+        formats.write(str(path), episodes((2,)), format=name)
+    assert len(formats.read(str(path))) == 3
+    formats.write(str(path), episodes((2,)), format=name, overwrite=True)
+    assert list(formats.read(str(path))) == episodes((2,))
+    assert os.listdir(tmp_path) == [path.name]
+
+
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=40, deadline=None)
 @given(corrupt=corruptions())
@@ -184,85 +195,6 @@ def test_the_target_is_refused_before_any_work(tmp_path):
     assert formats.check_target("minari:none/such-v0") == "minari"
 
 
-# -- what other programs may have put into an .npz -------------------------------------------------
-
-
-def flat(lengths=(2, 3)):
-    n = sum(lengths)
-    return {
-        "obs": np.arange((n + len(lengths)) * 2, dtype=np.float32).reshape(-1, 2),
-        "acts": np.arange(n),
-        "lengths": np.array(lengths),
-    }
-
-
-def read_arrays(tmp_path, **arrays):
-    np.savez_compressed(tmp_path / "a.npz", **arrays)
-    return formats.read(str(tmp_path / "a.npz")).trajectories
-
-
-def test_arrays_are_cut_by_lengths_and_by_indices_alike(tmp_path):
-    by_lengths = read_arrays(tmp_path, **flat())
-    arrays = flat()
-    del arrays["lengths"]
-    assert read_arrays(tmp_path, **arrays, indices=np.array([2])) == by_lengths
-    assert read_arrays(tmp_path, **arrays, indices=np.array([2, 5])) == by_lengths
-    assert [len(t) for t in by_lengths] == [2, 3]
-    assert by_lengths[1].obs[0].tolist() == [6, 7]
-
-
-def test_stacked_episodes_are_told_apart_by_their_first_axis(tmp_path):
-    stacked = read_arrays(
-        tmp_path,
-        observations=np.zeros((4, 6, 2)),
-        actions=np.zeros((4, 5, 1)),
-        rewards=np.ones((4, 5)),
-        terminal=np.array([True, False, False, True]),
-    )
-    assert [len(t) for t in stacked] == [5] * 4
-    assert [t.terminal for t in stacked] == [True, False, False, True]
-
-
-def test_transitions_are_joined_into_episodes_and_a_timeout_is_not_terminal(tmp_path):
-    obs = np.array([[0.0], [1], [10], [11], [20]])
-    episodes_ = read_arrays(
-        tmp_path,
-        observations=obs,
-        actions=np.arange(5),
-        next_observations=obs + 1,
-        terminals=np.array([False, True, False, False, False]),
-        timeouts=np.array([False, False, False, True, False]),
-        rewards=np.arange(5.0),
-    )
-    assert [t.obs.ravel().tolist() for t in episodes_] == [[0, 1, 2], [10, 11, 12], [20, 21]]
-    assert [t.terminal for t in episodes_] == [True, False, False]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"obs": np.zeros((6, 2))}, "obs: 6 rows, but 2 episodes of 5 steps in all have 7"),
-        ({"acts": np.arange(4)}, "acts: 4 rows"),
-        ({"rews": np.zeros(6)}, "rews: 6 rows"),
-        ({"lengths": np.array([5, 0])}, "episode 1: it has no actions"),
-        ({"lengths": np.array([2.0, 3.0])}, "lengths: no list of whole numbers"),
-        ({"terminal": np.array([0, 2])}, "terminal: int64 of shape"),
-        ({"terminal": np.zeros(5, bool)}, "terminal: bool of shape"),
-        ({"obs": np.array(["a"] * 7)}, "obs is no plain array of numbers"),
-        ({"obs": None}, "no array 'obs', only acts, lengths"),
-        ({"lengths": None}, "do not say where episodes end"),
-        ({"acts": np.zeros(0, np.int64)}, "no episodes"),
-        ({"acts": np.array([{}] * 5)}, "acts holds Python objects: a pickle"),
-    ],
-)
-def test_arrays_that_make_no_episodes_are_refused(tmp_path, change, message):
-    arrays = {name: value for name, value in (flat() | change).items() if value is not None}
-    with pytest.raises(InvalidValueError, match=message) as caught:
-        read_arrays(tmp_path, **arrays)
-    assert "a.npz" in caught.value.problem
-    assert caught.value.remedy
-
-
 # -- Hugging Face ----------------------------------------------------------------------------------
 
 
@@ -319,6 +251,17 @@ def test_several_splits_are_named(tmp_path):
     assert len(formats.read(str(tmp_path / "d" / "train")).trajectories) == 1
 
 
+def test_a_dataset_cannot_name_files_outside_of_its_folder(tmp_path):
+    path = write(tmp_path, "huggingface", episodes())
+    (path / CHECKSUMS).unlink()
+    state = json.loads((path / "state.json").read_text())
+    for name in ("../other.arrow", "/etc/passwd", "..", "sub/x.arrow", 3):
+        state["_data_files"] = [{"filename": name}]
+        (path / "state.json").write_text(json.dumps(state))
+        with pytest.raises(InvalidValueError, match="refers to a file outside of its folder"):
+            formats.read(str(path))
+
+
 # -- Minari ----------------------------------------------------------------------------------------
 
 
@@ -328,7 +271,7 @@ def root(tmp_path, monkeypatch):
     return tmp_path / "minari"
 
 
-def collected(dataset_id, observation_space=OBS_SPACE, **changes):
+def collected(dataset_id, observation_space=OBS_SPACE, action_space=ACT_SPACE, **changes):
     """A dataset that Minari itself writes: two episodes, one terminal and one truncated."""
     buffers = []
     for terminated in (True, False):
@@ -341,7 +284,7 @@ def collected(dataset_id, observation_space=OBS_SPACE, **changes):
         }
         buffers.append(EpisodeBuffer(**{**fields, **changes}))
     minari.create_dataset_from_buffers(
-        dataset_id, buffers, observation_space=observation_space, action_space=ACT_SPACE
+        dataset_id, buffers, observation_space=observation_space, action_space=action_space
     )
     return formats.read(f"minari:{dataset_id}")
 
@@ -365,13 +308,47 @@ def test_what_is_written_is_a_dataset_to_minari(root):
     assert [bool(e.truncations[-1]) for e in dataset] == [True, False, False]
 
 
-def test_dict_spaces_of_minari_are_refused(root):
-    with pytest.raises(InvalidTypeError, match="observation space is a Dict space"):
+DICT = spaces.Dict(
+    z=spaces.Discrete(3, start=1),
+    a=spaces.Box(-9, 9, (2, 1), np.float32),
+    m=spaces.MultiDiscrete([2, 3]),
+    n=spaces.Dict(b=spaces.MultiBinary(2)),
+)
+
+
+def test_dict_observations_of_minari_are_flattened_as_gymnasium_does_it(root):
+    DICT.seed(0)
+    rows = [DICT.sample() for _ in range(4)]
+    stacked = {name: np.stack([row[name] for row in rows]) for name in "zam"}
+    stacked["n"] = {"b": np.stack([row["n"]["b"] for row in rows])}
+    recording = collected("line/dict-v0", DICT, observations=stacked)
+    assert recording.observation_space == spaces.flatten_space(DICT)
+    wanted = np.stack([spaces.flatten(DICT, row) for row in rows])
+    assert np.array_equal(recording[0].obs, wanted)
+    assert recording[0].obs.dtype == wanted.dtype
+
+
+def test_dict_actions_of_minari_are_refused(root):
+    with pytest.raises(InvalidTypeError, match="action space is a Dict space"):
         collected(
-            "line/dict-v0",
-            spaces.Dict({"a": OBS_SPACE}),
-            observations={"a": np.zeros((4, 3), np.float32)},
+            "line/acts-v0",
+            actions={"a": np.array([0, 1, 0])},
+            action_space=spaces.Dict(a=ACT_SPACE),
         )
+
+
+@pytest.mark.parametrize("field", ["rewards", "terminations"])
+def test_minari_columns_of_another_rank_are_refused(root, field):
+    with pytest.raises(InvalidValueError, match=f"episode 0, {field}: shape .3, 1. instead of .3,"):
+        collected(f"line/{field}-v0", **{field: np.zeros((3, 1), bool)})
+
+
+def test_a_minari_dataset_is_written_to_a_relative_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kept = {"observation_space": OBS_SPACE, "action_space": ACT_SPACE}
+    for overwrite in (False, True):
+        formats.write("cart/x-v0", episodes(), format="minari", overwrite=overwrite, **kept)
+        assert list(formats.read("cart/x-v0")) == episodes()
 
 
 def test_minari_datasets_that_go_on_after_their_end_or_are_missing_are_refused(root):
@@ -405,7 +382,8 @@ class Bomb:
         (b"hello", "in no format that is known"),
         (pickle.dumps([Bomb()]), "is a pickle"),
         (b"\x93NUMPY\x01\x00", "a single NumPy array"),
-        (b"\x89HDF\r\n", "an HDF5 file"),
+        (b"\x89HDF\r\n", "not a usable HDF5 file"),
+        (b"PAR1 and no more", "not a usable Parquet file"),
         (b"PK\x03\x04 and no more", "truncated or damaged"),
     ],
 )
@@ -416,6 +394,17 @@ def test_other_files_are_named_for_what_they_are(tmp_path, monkeypatch, content,
         formats.read("f.npz")
     assert caught.value.remedy
     assert os.listdir() == ["f.npz"]
+
+
+def test_only_regular_files_inside_of_a_folder_are_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npz")
+    with pytest.raises(InvalidValueError, match="no regular file"):
+        formats.read(str(tmp_path / "pipe.npz"))
+    path = write(tmp_path, "huggingface", episodes())
+    (tmp_path / "secret").write_text("x")
+    (path / "link").symlink_to(tmp_path / "secret")
+    with pytest.raises(InvalidValueError, match="link that leads out of"):
+        formats.read(str(path))
 
 
 def test_models_and_foreign_folders_are_not_taken_for_trajectories(tmp_path):

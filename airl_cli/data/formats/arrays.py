@@ -18,6 +18,7 @@ Flags per transition: `terminations` mark terminal states, `truncations` other e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -367,10 +368,13 @@ def _from_transitions(source: object, arrays: Arrays, incomplete: str) -> Iterat
 
 def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Which rows (n,) are equal up to the precision in which they may have been stored."""
-    x, y = (values.reshape(len(values), -1).astype(np.float64) for values in (a, b))
-    size = np.maximum(np.abs(x), np.abs(y))
-    scale = np.nanmax(size, axis=0, initial=0.0, where=np.isfinite(size))
-    close = (np.abs(x - y) <= _SAME * size + 1e-6 * scale) | (x == y) | (np.isnan(x) & np.isnan(y))
+    size = math.prod(a.shape[1:])
+    x, y = (values.reshape(len(values), size).astype(np.float64) for values in (a, b))
+    larger = np.maximum(np.abs(x), np.abs(y))
+    scale = np.nanmax(larger, axis=0, initial=0.0, where=np.isfinite(larger))
+    close = (
+        (np.abs(x - y) <= _SAME * larger + 1e-6 * scale) | (x == y) | (np.isnan(x) & np.isnan(y))
+    )
     return np.asarray(close.all(axis=1))
 
 

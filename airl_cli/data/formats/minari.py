@@ -7,6 +7,7 @@ a time limit ended, or that was cut off while it was recorded, is not terminal.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from airl_cli.data.spaces import describe, space_to_dict
 from airl_cli.data.types import Trajectory, TrajectoryWithRew
 from airl_cli.data.validate import outside
 from airl_cli.errors import AirlError, InvalidTypeError, InvalidValueError, NotFoundError, one_line
-from airl_cli.files import atomic_folder
+from airl_cli.files import atomic_folder, read_json
 
 PREFIX = "minari:"
 WHAT = "Minari dataset"
@@ -54,27 +55,27 @@ def read(path: str, options: Options) -> Recording:
         )
     verified = verify_checksums(folder)
     with validate.explained(path, WHAT):
-        _check_metadata(path, folder / "data")
+        metadata = _read_metadata(path, folder / "data")
         _check_data(path, folder / "data")
         dataset = MinariDataset(folder / "data")
-        observation_space = _flat_space(dataset.observation_space)
+        own_space = _in_order(dataset.observation_space, json.loads(metadata["observation_space"]))
+        observation_space = _flat_space(own_space)
         _check_space(path, "observation_space", observation_space)
         _check_space(path, "action_space", dataset.action_space)
         if len(dataset) == 0:
             raise validate.no_episodes(path)
         trajectories = [
-            _episode(path, index, episode, dataset.observation_space)
+            _episode(path, index, episode, own_space)
             for index, episode in enumerate(dataset.iterate_episodes())
         ]
     validate.check_uniform(path, trajectories)
-    metadata = {"env": dataset.env_spec.id} if dataset.env_spec is not None else {}
     return Recording(
         path,
         MINARI.name,
         trajectories,
         observation_space,
         dataset.action_space,
-        metadata,
+        {"env": dataset.env_spec.id} if dataset.env_spec is not None else {},
         verified=verified,
     )
 
@@ -153,19 +154,31 @@ def download(dataset_id: str) -> None:
         ) from error
 
 
-def _check_metadata(path: str, folder: Path) -> None:
-    """Refuses what would make Minari construct an environment to find out its spaces.
+def _read_metadata(path: str, folder: Path) -> dict[str, Any]:
+    """The dataset's metadata, with its spaces.
 
-    The environment's entry point in a foreign dataset may be any function.
+    Where these are missing, Minari would construct the environment to find them out, and its entry
+    point in a foreign dataset may be any function.
     """
-    with open(folder / "metadata.json", encoding="utf-8") as file:
-        metadata = json.load(file)
+    metadata = read_json(folder / "metadata.json")
     for name in ("observation_space", "action_space"):
         if not isinstance(metadata, dict) or not isinstance(metadata.get(name), str):
             raise InvalidValueError(
                 f"{path} does not say what its {name.replace('_', ' ')} is.",
                 "Write the dataset again with a present version of Minari.",
             )
+    return metadata
+
+
+def _in_order(space: Space[Any], described: Mapping[str, Any]) -> Space[Any]:
+    """A space whose Dicts have the order of their description, which Minari sorts by name."""
+    if isinstance(space, spaces.Dict):
+        parts = described["subspaces"].items()
+        return spaces.Dict([(name, _in_order(space[name], part)) for name, part in parts])
+    if isinstance(space, spaces.Tuple):
+        pairs = zip(space.spaces, described["subspaces"], strict=True)
+        return spaces.Tuple([_in_order(part, description) for part, description in pairs])
+    return space
 
 
 def _check_data(path: str, folder: Path) -> None:

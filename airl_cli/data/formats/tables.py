@@ -113,6 +113,8 @@ def from_dataframe(
     with explained(source, "table of trajectories"):
         columns = _columns_of(source, list(map(str, frame.columns)), options.columns)
         frame = frame.rename(columns=str).reset_index(drop=True)
+        objects = frame.select_dtypes(object).columns  # of Python's own numbers, for example
+        frame = frame.astype({name: frame[name].convert_dtypes().dtype for name in objects})
         _check_texts(source, frame, columns)
         if "episode" in columns:
             trajectories = _by_episode(source, frame, columns, options)
