@@ -2,7 +2,22 @@
 
 from airl_cli.algorithms.adversarial import AdversarialTrainer
 from airl_cli.algorithms.airl import AIRL
+from airl_cli.algorithms.demonstrations import (
+    BaseImitationAlgorithm,
+    DemonstrationAlgorithm,
+    make_data_loader,
+)
+from airl_cli.algorithms.discriminator import compute_train_stats
 from airl_cli.algorithms.gail import GAIL
 from airl_cli.algorithms.reward_trainer import RewardTrainer
 
-__all__ = ["AIRL", "GAIL", "AdversarialTrainer", "RewardTrainer"]
+__all__ = [
+    "AIRL",
+    "GAIL",
+    "AdversarialTrainer",
+    "BaseImitationAlgorithm",
+    "DemonstrationAlgorithm",
+    "RewardTrainer",
+    "compute_train_stats",
+    "make_data_loader",
+]

@@ -270,7 +270,7 @@ class AdversarialTrainer(RoundTrainer):
             gen_samples: As many of the generator's; None draws from those that are kept.
 
         Returns:
-            Loss, accuracies, entropy and sample numbers, see `discriminator_stats`.
+            Loss, accuracies, entropy and sample numbers, see `compute_train_stats`.
 
         Raises:
             InvalidValueError: A wrong number of samples.

@@ -88,7 +88,7 @@ class Discriminator:
             remaining: Share of the training that remains, 1 to 0.
 
         Returns:
-            See `discriminator_stats`.
+            See `compute_train_stats`.
 
         Raises:
             NonFiniteError: The loss is NaN or infinite; no step was taken.
@@ -106,7 +106,8 @@ class Discriminator:
         )
         require_finite("discriminator loss", loss)
         self.optimizer.step()
-        return discriminator_stats(loss, logits)
+        labels = th.arange(len(logits)) < len(expert)
+        return compute_train_stats(logits, labels, th.tensor(loss))
 
     def _set_rates(self, remaining: float) -> None:
         if self._lr_schedule is None:
@@ -203,33 +204,36 @@ def _minibatches(
         yield concatenate(expert.rows(rows), generated.rows(rows))
 
 
-def discriminator_stats(loss: float, logits: th.Tensor) -> dict[str, float]:
-    """What a discriminator update says about itself.
+def compute_train_stats(
+    disc_logits_expert_is_high: th.Tensor, labels_expert_is_one: th.Tensor, disc_loss: th.Tensor
+) -> dict[str, float]:
+    """Figures of a discriminator update.
 
     Args:
-        loss: Mean binary cross-entropy; ln 2 = 0.69 is guessing.
-        logits: That it is the expert's (2n,), the n true expert samples in front.
+        disc_logits_expert_is_high: Logits that samples are the expert's (n,).
+        labels_expert_is_one: 1 for those of the expert, 0 for the generator's (n,).
+        disc_loss: Binary cross-entropy, a scalar or (n,); ln 2 = 0.69 is guessing.
 
     Returns:
-        Accuracies (over all, expert and generator samples), the mean entropy of the verdicts in
-        nats, the shares of expert samples (true, and by verdict), and the numbers of samples.
+        Accuracies (over all, expert and generator samples), the mean entropy of the predictions
+        in nats, the shares of expert samples (true, and predicted), and the numbers of samples.
+        What there are no samples for is NaN.
     """
-    logits = logits.cpu()
-    n = len(logits) // 2
-    says_expert = (logits > 0).float()
-    on_expert, on_generated = says_expert[:n].mean().item(), says_expert[n:].mean().item()
+    logits = disc_logits_expert_is_high.detach().cpu()
+    expert = labels_expert_is_one.cpu() != 0
+    predicted = logits >= 0
     p = th.sigmoid(logits)
     entropy = p * F.softplus(-logits) + (1 - p) * F.softplus(logits)
     return {
-        "disc_loss": loss,
-        "disc_acc": (on_expert + 1 - on_generated) / 2,
-        "disc_acc_expert": on_expert,
-        "disc_acc_gen": 1 - on_generated,
+        "disc_loss": disc_loss.float().mean().item(),
+        "disc_acc": (predicted == expert).float().mean().item(),
+        "disc_acc_expert": predicted[expert].float().mean().item(),
+        "disc_acc_gen": (~predicted)[~expert].float().mean().item(),
         "disc_entropy": entropy.mean().item(),
-        "disc_proportion_expert_true": 0.5,
-        "disc_proportion_expert_pred": says_expert.mean().item(),
-        "n_expert": float(n),
-        "n_generated": float(n),
+        "disc_proportion_expert_true": expert.float().mean().item(),
+        "disc_proportion_expert_pred": predicted.float().mean().item(),
+        "n_expert": float(expert.sum()),
+        "n_generated": float((~expert).sum()),
     }
 
 

@@ -5,7 +5,7 @@ import torch as th
 from torch import nn
 
 from airl_cli.algorithms.batch import TransitionBatch
-from airl_cli.algorithms.discriminator import accumulate_gradients, discriminator_stats
+from airl_cli.algorithms.discriminator import accumulate_gradients, compute_train_stats
 from airl_cli.rewards import (
     BasicRewardNet,
     EMANorm,
@@ -17,14 +17,20 @@ from airl_cli.rewards import (
 from support.discriminators import FLOATS, line_net, random_batch, weights
 
 
-def test_discriminator_stats_count_what_they_say() -> None:
-    stats = discriminator_stats(0.5, th.tensor([2.0, -1.0, 3.0, 4.0, -5.0, -6.0, 7.0, -8.0]))
+def test_train_stats_count_what_they_name() -> None:
+    logits = th.tensor([2.0, -1.0, 3.0, 4.0, -5.0, -6.0, 7.0, -8.0])
+    stats = compute_train_stats(logits, th.arange(8) < 4, th.tensor([0.25, 0.75]))
+    assert stats["disc_loss"] == 0.5
     assert stats["disc_acc_expert"] == 0.75 and stats["disc_acc_gen"] == 0.75
     assert stats["disc_acc"] == 0.75 and stats["disc_proportion_expert_pred"] == 0.5
     assert stats["n_expert"] == stats["n_generated"] == 4
-    guessing = discriminator_stats(0.5, th.zeros(4))
+    assert set(stats) == FLOATS and all(type(value) is float for value in stats.values())
+    order = th.randperm(8)
+    assert compute_train_stats(logits[order], order < 4, th.tensor(0.5)) == pytest.approx(stats)
+    guessing = compute_train_stats(th.zeros(4), th.zeros(4), th.tensor(0.7))
     assert guessing["disc_entropy"] == pytest.approx(math.log(2))
-    assert set(stats) == FLOATS
+    assert (guessing["n_expert"], guessing["disc_proportion_expert_true"]) == (0, 0)
+    assert math.isnan(guessing["disc_acc_expert"])
 
 
 @pytest.mark.parametrize("norm", [None, RunningNorm, EMANorm])
