@@ -1,6 +1,7 @@
 """Policies built from spaces and settings, without an environment that can step."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -10,7 +11,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv
 
 from airl_cli.data.policies import redraw_noise
-from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.errors import AirlError, InvalidValueError, one_line
 from airl_cli.seeding import isolated_rng
 from airl_cli.serialization import load_weights
 
@@ -115,12 +116,25 @@ def build_policy(
         InvalidValueError: If the algorithm cannot be built for these spaces.
     """
     venv = SpacesVecEnv(observation_space, action_space, n_envs)
+    algorithm = _without_buffers(algorithm)
     try:
         with isolated_rng(0):  # the initial weights must not move the caller's random stream
             policy = algorithm(env=venv, device=device).policy
     except AirlError:
         raise
-    except (AssertionError, AttributeError, TypeError, ValueError) as error:
-        raise InvalidValueError(f"the policy cannot be built from its settings: {error}") from error
+    except (AssertionError, AttributeError, TypeError, ValueError, RuntimeError) as error:
+        raise InvalidValueError(
+            f"the policy cannot be built from its settings: {one_line(error)}"
+        ) from error
     policy.set_training_mode(False)
     return policy
+
+
+# Arguments of algorithms that decide how much memory their buffers take, and nothing else here.
+_BUFFERS = {"n_steps": 2, "batch_size": 2, "buffer_size": 2, "optimize_memory_usage": False}
+
+
+def _without_buffers(algorithm: Callable[..., BaseAlgorithm]) -> Callable[..., BaseAlgorithm]:
+    """The algorithm with buffers as small as can be: nothing will be sampled with it."""
+    given = getattr(algorithm, "keywords", {})
+    return partial(algorithm, **{name: n for name, n in _BUFFERS.items() if name in given})

@@ -15,7 +15,6 @@ from airl_cli.evaluation import evaluate as compare
 from airl_cli.evaluation.plots import return_histogram
 from airl_cli.evaluation.videos import check_recordable, record_videos
 from airl_cli.runs import LoadedRun, layout, load_run
-from airl_cli.runs.safe_config import safe_instantiate
 from airl_cli.seeding import derive_seed
 from airl_cli.serialization import write_json
 
@@ -44,10 +43,10 @@ def evaluate(cfg: DictConfig) -> float:
         check_recordable(env)
     check_fits(loaded, env)
     asked = {key: value for key, value in config["evaluation"].items() if value is not None}
-    seed = loaded.config["seed"] if config["seed"] is None else config["seed"]
+    seed = loaded.seed if config["seed"] is None else config["seed"]
     context = job_context()
     expert = part(config, loaded, "expert").demonstrations(env, seed=seed)
-    settings = {**loaded.config["evaluation"], **asked}
+    settings = {**loaded.part("evaluation"), **asked}
     evaluation: Evaluation = compare(
         loaded.policy,
         env,
@@ -80,7 +79,7 @@ def part(config: dict[str, Any], loaded: LoadedRun, name: str) -> Any:
     """What the user chose, or else what the run had; a run's config is not trusted."""
     if config.get(name):
         return instantiate(config[name])
-    return safe_instantiate(loaded.config[name], trusted=config["trust"])
+    return loaded.part(name, trusted=config["trust"])
 
 
 def check_fits(loaded: LoadedRun, env: EnvSpec) -> None:

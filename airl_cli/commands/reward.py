@@ -48,7 +48,7 @@ def reward(cfg: DictConfig) -> float:
     nets = rewards_of_run(loaded)
     env = part(config, loaded, "env")
     check_fits(loaded, env)
-    seed = loaded.config["seed"] if config["seed"] is None else config["seed"]
+    seed = loaded.seed if config["seed"] is None else config["seed"]
     coverage, discount = instantiate(config["coverage"]), discount_of(config, loaded)
     task = inspect_task(env)
     check_heat_map(config["heat_map"], task)

@@ -9,8 +9,8 @@ from typing import Any
 
 from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.preprocessing import get_flattened_obs_dim
 
-from airl_cli.algorithms import AdversarialTrainer
 from airl_cli.algorithms.gail import RewardFromDiscriminator
 from airl_cli.data.spaces import space_from_dict
 from airl_cli.envs import EnvSpec
@@ -18,12 +18,16 @@ from airl_cli.errors import InvalidValueError, NotFoundError
 from airl_cli.nodes import with_current_names
 from airl_cli.policy_building import rebuild_policy
 from airl_cli.rewards import RewardNet
-from airl_cli.runs import layout
+from airl_cli.runs import layout, schema
 from airl_cli.runs.checkpoint import find_checkpoint
-from airl_cli.runs.safe_config import resolve, safe_instantiate
+from airl_cli.runs.vocabulary import Received, check_size, made, not_too_deep
 from airl_cli.serialization import load_weights, read_json
+from airl_cli.text import printable
 
 RewardPair = tuple[RewardNet, RewardNet]
+
+TRAINER_KEYS = ("total_timesteps", "checkpoint_every", "keep_checkpoints", "checkpoint_share")
+"""Of the section `trainer`, what the command reads itself."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,27 @@ class LoadedRun:
         """Whether `reward_test` is meant as a reward; the discriminator of GAIL is not."""
         return not isinstance(self.reward_test, RewardFromDiscriminator)
 
+    def part(self, name: str, *, trusted: Sequence[str] = ()) -> Any:
+        """What a section of the recorded config describes: `env`, `expert`, `evaluation`.
+
+        Raises:
+            InvalidValueError: If it is not within the schema of recorded configs.
+        """
+        received = Received(tuple(trusted))
+        if name == "evaluation":
+            node = self.config.get(name)
+            return received.checked(schema.EvaluationFields, node if node is not None else {})
+        return received.read(self.config, name)
+
     def env_spec(self, *, trusted: Sequence[str] = ()) -> EnvSpec:
-        """The environment of the run; *making* it imports `env.import_module` of the config."""
-        return safe_instantiate(_node(self.config, "env"), trusted=trusted)
+        """The environment of the run; errors as for `part`."""
+        spec: EnvSpec = self.part("env", trusted=trusted)
+        return spec
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return int(Received().checked(schema.RunFields, self.config)["seed"])
 
 
 def load_run(
@@ -72,8 +94,8 @@ def load_run(
 ) -> LoadedRun:
     """Policy, rewards and config of a run directory.
 
-    Nothing of the directory is executed: its config may only name classes on a list, and weights
-    are safetensors.
+    Nothing of the directory is executed: its config is data within a schema, whose classes are
+    those of a closed list, and weights are safetensors.
 
     Args:
         path: The run directory.
@@ -83,32 +105,31 @@ def load_run(
 
     Raises:
         NotFoundError: If it is no run directory, or has no (such) weights.
-        InvalidValueError: If a file is damaged, the config names something that is not on the
-            list, or weights and config do not fit each other.
+        InvalidValueError: If a file is damaged, the config is not within the schema, or weights
+            and config do not fit each other.
     """
     folder = Path(path)
     config, observation_space, action_space = _read_structure(folder)
+    received = Received(tuple(trusted))
+    received.checked(schema.RunFields, config)
     weights = find_checkpoint(folder, checkpoint)
     reward_train, reward_test = _load_rewards(
-        config, observation_space, action_space, weights, device, trusted
+        received, config, observation_space, action_space, weights, device
     )
-    generator = {**_node(config, "generator"), "_partial_": True}
-    result = folder / layout.RESULT
+    algorithm = received.read(config, "generator")
+    policy = made(
+        rebuild_policy,
+        *(algorithm, observation_space, action_space, weights / layout.POLICY_WEIGHTS),
+        device=device,
+    )
     return LoadedRun(
         path=folder,
         checkpoint=weights,
         config=config,
-        result=read_json(result) if result.exists() else None,
+        result=_read_result(folder / layout.RESULT),
         observation_space=observation_space,
         action_space=action_space,
-        policy=rebuild_policy(
-            safe_instantiate(generator, trusted=trusted),
-            observation_space,
-            action_space,
-            weights / layout.POLICY_WEIGHTS,
-            device=device,
-            n_envs=_n_envs(config),
-        ),
+        policy=policy,
         reward_train=reward_train,
         reward_test=reward_test,
     )
@@ -128,57 +149,81 @@ def load_reward(
     folder = Path(path)
     config, observation_space, action_space = _read_structure(folder)
     weights = find_checkpoint(folder, checkpoint)
-    return _load_rewards(config, observation_space, action_space, weights, device, trusted)[1]
+    received = Received(tuple(trusted))
+    return _load_rewards(received, config, observation_space, action_space, weights, device)[1]
 
 
 def _read_structure(folder: Path) -> tuple[Mapping[str, Any], spaces.Space, spaces.Space]:
+    config = read_config(folder)
+    found = read_spaces(folder)
+    if found is None:
+        raise NotFoundError(f"{folder} has no {layout.SPACES}: the run ended before it trained")
+    check_size(config, n_inputs(*found))
+    return config, *found
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The recorded config of a run directory, as plain data with today's names of classes.
+
+    Raises:
+        NotFoundError: If it is none.
+        InvalidValueError: If the config is damaged, or something in the directory is a link that
+            leads out of it, or no regular file.
+    """
     if not (folder / layout.CONFIG).is_file():
         raise NotFoundError(
-            f"{folder} is not a run directory: there is no {layout.CONFIG}",
+            f"{printable(str(folder), 200)} is not a run directory: there is no {layout.CONFIG}",
             "Give a directory that `airl train` made, e.g. outputs/train/<env>/<time>.",
         )
-    if not (folder / layout.SPACES).is_file():
-        raise NotFoundError(f"{folder} has no {layout.SPACES}: the run ended before it trained")
-    config = with_current_names(read_json(folder / layout.CONFIG))
-    both = read_json(folder / layout.SPACES)
+    layout.refuse_links(folder)
+    config = read_json(folder / layout.CONFIG)
     if not isinstance(config, dict):
         raise InvalidValueError(f"{folder / layout.CONFIG} is damaged: it holds no mapping")
+    return with_current_names(not_too_deep(config))
+
+
+def read_spaces(folder: Path) -> tuple[spaces.Space, spaces.Space] | None:
+    """Observation and action space of a run; None if it ended before it had any.
+
+    Raises:
+        InvalidValueError: If the file is damaged.
+    """
+    path = folder / layout.SPACES
+    if not path.is_file():
+        return None
+    both = read_json(path)
     if not isinstance(both, dict) or set(both) != {"observation_space", "action_space"}:
-        raise InvalidValueError(f"{folder / layout.SPACES} is damaged")
-    return (
-        config,
-        space_from_dict(both["observation_space"]),
-        space_from_dict(both["action_space"]),
-    )
+        raise InvalidValueError(f"{path} is damaged")
+    found = [space_from_dict(both[name]) for name in ("observation_space", "action_space")]
+    return found[0], found[1]
+
+
+def n_inputs(observation_space: spaces.Space, action_space: spaces.Space) -> int:
+    """Numbers that a net may get: two observations, an action and a flag."""
+    sizes = [get_flattened_obs_dim(space) for space in (observation_space, action_space)]
+    return 2 * sizes[0] + sizes[1] + 1
+
+
+def _read_result(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InvalidValueError(f"{path} is damaged: it holds no mapping")
+    return content
 
 
 def _load_rewards(
+    received: Received,
     config: Mapping[str, Any],
     observation_space: spaces.Space,
     action_space: spaces.Space,
     weights: Path,
     device: str,
-    trusted: Sequence[str],
 ) -> RewardPair:
-    trainer = resolve(_node(config, "trainer").get("_target_"), trusted=trusted)
-    node = {**_node(config, "reward"), "_partial_": False}
-    net = safe_instantiate(node, observation_space, action_space, trusted=trusted)
-    if not isinstance(net, RewardNet):
-        raise InvalidValueError(f"the run's reward is a {type(net).__name__}, not a reward net")
+    trainer = received.read(config, "trainer", *TRAINER_KEYS)
+    net = made(received.read(config, "reward"), observation_space, action_space)
     load_weights(net, weights / layout.REWARD_WEIGHTS)
     net.to(device).eval()
-    if isinstance(trainer, type) and issubclass(trainer, AdversarialTrainer):
-        return trainer.rewards_of(net)
-    raise InvalidValueError(f"the run's trainer {trainer!r} is not an AdversarialTrainer")
-
-
-def _node(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    node = config.get(name)
-    if not isinstance(node, Mapping):
-        raise InvalidValueError(f"the run's config has no {name!r} section")
-    return node
-
-
-def _n_envs(config: Mapping[str, Any]) -> int:
-    n_envs = _node(config, "env").get("n_envs", 1)
-    return n_envs if isinstance(n_envs, int) and 1 <= n_envs <= 4096 else 1
+    pair: RewardPair = trainer.func.rewards_of(net)
+    return pair
