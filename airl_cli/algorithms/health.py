@@ -63,6 +63,9 @@ class Weights:
         """The copied state dict of a module."""
         return self._copies[name]
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._copies
+
     def restore(self) -> None:
         """Restores the modules to the copied weights."""
         for name, module in self._modules.items():

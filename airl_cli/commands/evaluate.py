@@ -4,7 +4,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from airl_cli.commands.job import job_context, prepare_process, show
+from airl_cli.commands.job import accept, job_context, prepare_process, show
 from airl_cli.config.instantiation import instantiate
 from airl_cli.config.validation import EVALUATE_KEYS, validated
 from airl_cli.data.spaces import describe, same_space
@@ -56,6 +56,7 @@ def evaluate(cfg: DictConfig) -> float:
         n_episodes=settings["n_episodes"],
         deterministic=settings["deterministic"],
     )
+    accept()
     result = evaluation.result(n_demonstrations=len(expert.trajectories))
     write_json(context.output_dir / layout.RESULT, {**result, "run": str(config["run"])})
     return_histogram(evaluation.rows(), context.output_dir / layout.PLOTS / "returns.png")

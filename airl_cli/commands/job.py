@@ -3,9 +3,10 @@
 import importlib
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airl_cli.config.suggest import did_you_mean
 from airl_cli.errors import AirlError, InvalidValueError
@@ -76,6 +77,8 @@ def run_job(command: str, cfg: "DictConfig") -> Any:
         AirlError: As the command does; any other exception arrives as an `UnexpectedError` whose
             traceback stands in the log file.
     """
+    _Composed.config = cfg
+    multirun = job_context().multirun
     try:
         _check_typed_recipes()
         function = getattr(importlib.import_module(f"airl_cli.commands.{command}"), command)
@@ -83,15 +86,34 @@ def run_job(command: str, cfg: "DictConfig") -> Any:
     except AirlError as error:
         # The command line prints the mistake; the file keeps it with its traceback.
         log.error("%s", error, exc_info=True)
-        if error.exit_code == InvalidValueError.exit_code:
-            _discard_output()
+        if error.exit_code != InvalidValueError.exit_code or multirun:
+            _accept_if_new()
         raise
     except Exception as error:
         log.exception("unexpected error")
+        logged = _accept_if_new()
         raise UnexpectedError(
             f"{type(error).__name__}: {error}",
-            f"The full traceback is in {job_context().output_dir}/*.log.",
+            f"The full traceback is in {logged}/*.log."
+            if logged
+            else "HYDRA_FULL_ERROR=1 shows where it comes from.",
         ) from error
+    finally:
+        OutputFolder.remove_empty()
+
+
+def _accept_if_new() -> Path | None:
+    """Records a failure in a folder that holds nothing else, or whose log is begun; gives it."""
+    from airl_cli.config.logs import RunLogHandler
+
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, RunLogHandler) and handler.begun:
+            return Path(handler.baseFilename).parent
+    folder = job_context().output_dir
+    if not folder.is_dir() or any(folder.iterdir()):
+        return None
+    accept()
+    return folder
 
 
 def _check_typed_recipes() -> None:
@@ -115,13 +137,56 @@ def _check_typed_recipes() -> None:
             )
 
 
-def _discard_output() -> None:
-    """A mistake leaves no half-made directory; the directories of a multirun are numbered."""
-    from airl_cli.runs.layout import discard_empty
+class OutputFolder:
+    """The folder that Hydra makes for a command, and what of it goes again if it is refused."""
 
-    context = job_context()
-    if not context.multirun:
-        discard_empty(context.output_dir)
+    made: ClassVar[list[Path]] = []
+    """It and its parents, as far as they did not exist before; innermost first."""
+
+    @classmethod
+    def expect(cls, folder: Path) -> None:
+        """Notes what is there before Hydra makes the folder."""
+        chain = [folder, *folder.parents]
+        cls.made = [path for path in chain if not path.exists()]
+
+    @classmethod
+    def remove_empty(cls) -> None:
+        """Removes what was made and is empty."""
+        for path in cls.made:
+            with suppress(OSError):
+                path.rmdir()
+
+
+def accept(folder: Path | None = None) -> None:
+    """The command may write from now on: begins its log, and records its config in `.hydra/`.
+
+    Args:
+        folder: Where; None: the job's own folder.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    from airl_cli.config.logs import RunLogHandler
+
+    target = job_context().output_dir if folder is None else folder
+    logs = [each for each in logging.getLogger().handlers if isinstance(each, RunLogHandler)]
+    for handler in logs:
+        handler.begin(target)
+    record = target / ".hydra"
+    if not logs or folder is not None or record.exists():
+        return
+    hydra: Any = HydraConfig.instance().cfg
+    record.mkdir()
+    for name, part in (("hydra", hydra), ("overrides", hydra.hydra.overrides.task)):
+        OmegaConf.save(part, record / f"{name}.yaml")
+    if _Composed.config is not None:
+        OmegaConf.save(_Composed.config, record / "config.yaml")
+
+
+class _Composed:
+    """The config of the running job, before it is resolved."""
+
+    config: ClassVar["DictConfig | None"] = None
 
 
 def prepare_process(config: Mapping[str, Any]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -13,40 +13,26 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from airl_cli.commands.job import JobContext
+from airl_cli.commands.job import JobContext, accept
 from airl_cli.config.instantiation import instantiate
 from airl_cli.config.ranges import check_combinations, check_ranges
 from airl_cli.config.validation import TRAIN_KEYS, validated
-from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
-from airl_cli.nodes import assign, lookup, with_current_names
-from airl_cli.runs import Run, discard_empty, layout
+from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.nodes import assign, lookup
+from airl_cli.runs import Run, layout, schema
 from airl_cli.runs.checkpoint import CheckpointPlan
 from airl_cli.runs.keys import WITHOUT_EFFECT, matches, without
-from airl_cli.runs.layout import refuse_links
-from airl_cli.runs.safe_config import received_instantiate
+from airl_cli.runs.loading import n_inputs, read_config, read_spaces
+from airl_cli.runs.loggers import make_logger
+from airl_cli.runs.vocabulary import Received, check_size
 from airl_cli.serialization import read_json
+from airl_cli.text import printable
 
 AUTO = "auto"
 
 _NOT_RECORDED = ("resume", "trust")
 _TOTAL = "trainer.total_timesteps"
 _MAY_CHANGE = (*WITHOUT_EFFECT, _TOTAL)
-
-# What is used of a recorded config without going through a class that checks it.
-_NUMBERS: dict[str, type | tuple[type, ...]] = {
-    "seed": int,
-    _TOTAL: int,
-    "trainer.checkpoint_every": int,
-    "trainer.keep_checkpoints": int,
-    "trainer.checkpoint_share": (int, float),
-    "trainer.demo_batch_size": int,
-    "trainer.demo_minibatch_size": int,
-    "evaluation.n_episodes": int,
-    "expert.n_episodes": int,
-    "torch_threads": int,
-}
-
-log = logging.getLogger("airl_cli.run")
 
 
 @dataclass(frozen=True)
@@ -56,15 +42,25 @@ class Job:
     Attributes:
         path: The run directory.
         config: To train with.
-        make: From a config node and the keys to leave out to the object; a config that was read
-            from the run directory goes through the list of harmless classes.
+        parts: What its sections describe, where the config was read from a run directory; None:
+            it was typed, and is trusted.
         begun: Whether the directory holds a run already.
     """
 
     path: Path
     config: dict[str, Any]
-    make: Callable[..., Any] = instantiate
+    parts: Mapping[str, Any] | None = None
     begun: bool = False
+
+    def part(self, name: str) -> Any:
+        """The object that a section of the config describes.
+
+        Args:
+            name: Of the section.
+        """
+        if self.parts is not None:
+            return self.parts[name]
+        return instantiate(self.config[name], *TRAIN_KEYS.get(name, ()))
 
     def open(self, context: JobContext) -> Run:
         """The run, begun or resumed."""
@@ -74,6 +70,7 @@ class Job:
             keep=trainer.get("keep_checkpoints", CheckpointPlan.keep),
             share=trainer.get("checkpoint_share", CheckpointPlan.share),
         )
+        own = self.path.resolve() == context.output_dir.resolve()
         start = Run.reopen if self.begun else Run.create
         return start(
             self.path,
@@ -81,18 +78,19 @@ class Job:
             verbose=self.config["verbose"],
             multirun=context.multirun,
             checkpoints=plan,
+            accepted=partial(accept, None if own and not self.begun else self.path),
         )
 
     def score(self) -> float | None:
         """The normalised score if there is nothing left to do."""
         if not self.begun or not (self.path / layout.RESULT).is_file():
             return None
-        recorded = lookup(_recorded(self.path), _TOTAL)
-        status = read_json(self.path / layout.STATUS)
-        if recorded != lookup(self.config, _TOTAL) or status.get("status") != "finished":
+        recorded = lookup(read_config(self.path), _TOTAL)
+        if recorded != lookup(self.config, _TOTAL) or _status(self.path) != "finished":
             return None
-        score = read_json(self.path / layout.RESULT).get("normalized_score")
-        return float("nan") if score is None else float(score)
+        result = read_json(self.path / layout.RESULT)
+        score = result.get("normalized_score") if isinstance(result, dict) else None
+        return float(score) if isinstance(score, (int, float)) else float("nan")
 
 
 def find_job(cfg: DictConfig, context: JobContext) -> Job:
@@ -103,69 +101,114 @@ def find_job(cfg: DictConfig, context: JobContext) -> Job:
         context: Of Hydra's job.
 
     Raises:
-        AirlError: If the config has a mistake, there is no such run, or what was typed would make
+        AirlError: If the config has a mistake, there is no such run, or an override would make
             it another experiment.
     """
-    # A run that is named brings its own config; of the composed one only what was typed counts.
+    # A run that is named brings its own config; of the composed one only overrides count.
     config = validated(cfg, TRAIN_KEYS, together=cfg.get("resume") in (None, AUTO))
-    resume = config["resume"]
-    trusted = config["trust"]
+    resume, trusted = config["resume"], tuple(config["trust"])
     config = {key: value for key, value in config.items() if key not in _NOT_RECORDED}
     if resume is None:
         return Job(context.output_dir, config)
     if resume == AUTO:
         path = _run_with(config, context)
-        job = Job(path or context.output_dir, config, begun=path is not None)
+        job = Job(path or _free_folder(context), config, begun=path is not None)
     else:
-        recorded = _with_typed(Path(resume), config, context.overrides)
-        received = partial(received_instantiate, trusted=tuple(trusted))
-
-        def make(node: Mapping[str, Any], *without: str) -> Any:
-            # A logger that was typed is the node that was composed, and trusted as such.
-            return (instantiate if node is config["logger"] else received)(node, *without)
-
-        job = Job(Path(resume), recorded, make=make, begun=True)
+        job = _named_job(Path(resume), config, trusted, context)
     if job.begun:
-        refuse_links(job.path)
-    if job.begun and job.path.resolve() != context.output_dir.resolve():
-        _move_log(context.output_dir, job.path)
-        discard_empty(context.output_dir)
+        layout.refuse_links(job.path)
+    if context.multirun and job.path.resolve() != context.output_dir.resolve():
+        with suppress(OSError):
+            context.output_dir.rmdir()  # Hydra made it, and it stays empty
     return job
 
 
 # -- one run, by its name ----------------------------------------------------------------------
 
 
+def _named_job(
+    run: Path, composed: Mapping[str, Any], trusted: tuple[str, ...], context: JobContext
+) -> Job:
+    """The job of a named run, all of whose parts are read within the schema of recorded configs."""
+    recorded = _recorded(run)
+    config = _with_typed(run, recorded, composed, context.overrides)
+    typed = {path for path in _free_overrides(context.overrides)}
+    cache = lookup(config, "expert.cache_dir") if "expert.cache_dir" in typed else None
+    received = Received(trusted, typed_cache=cache)
+    spaces = read_spaces(run)
+    check_size(config, n_inputs(*spaces) if spaces else 1)
+    parts = {
+        name: received.read(config, name, *TRAIN_KEYS.get(name, ()))
+        for name in ("env", "expert", "reward", "generator", "trainer")
+    }
+    # A logger that was typed is the node that was composed, and trusted as such.
+    logger_typed = any(key.split(".")[0] == "logger" for key in typed)
+    parts["logger"] = (
+        instantiate(composed["logger"]) if logger_typed else _recorded_logger(config["logger"])
+    )
+    return Job(run, config, parts, begun=True)
+
+
 def _recorded(run: Path) -> dict[str, Any]:
-    if not (run / layout.CONFIG).is_file():
-        raise NotFoundError(
-            f"{run} is not a run directory: there is no {layout.CONFIG}.",
-            "Give a directory that `airl train` made, e.g. outputs/train/<env>/<time>.",
-        )
-    config = with_current_names(read_json(run / layout.CONFIG))
+    """The recorded config of a training, with what training reads of it checked.
+
+    Raises:
+        NotFoundError: If there is no run directory.
+        InvalidValueError: If the config is not within the schema.
+    """
+    config = read_config(run)
     nodes = ("env", "expert", "reward", "generator", "trainer", "evaluation", "logger")
-    if not isinstance(config, dict) or not all(isinstance(config.get(n), dict) for n in nodes):
+    if not all(isinstance(config.get(name), dict) for name in nodes):
         raise InvalidValueError(
             f"{run / layout.CONFIG} is not the config of a training.",
             "Only what `airl train` began can be resumed.",
         )
-    for key, kinds in _NUMBERS.items():
-        value = lookup(config, key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
-            raise InvalidValueError(f"{run / layout.CONFIG} is damaged: {key} is no number.")
-    return config
+    check = Received().checked
+    check(schema.RunFields, config)
+    check(schema.TrainingFields, config["trainer"])
+    check(schema.EvaluationFields, config["evaluation"])
+    return {"device": "auto", "torch_threads": None, "verbose": True, **config}
 
 
-def _with_typed(run: Path, composed: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """The recorded config, with what was typed and may change.
+def _recorded_logger(node: Mapping[str, Any]) -> Any:
+    """The logger of a recorded config, if it only writes into the run directory.
 
     Raises:
-        InvalidValueError: If something typed would make it another experiment.
+        InvalidValueError: If it is another one.
     """
-    recorded = _recorded(run)
-    config = deepcopy(recorded)
+    formats = node.get("formats")
+    known = isinstance(formats, list) and all(name in ("tensorboard", "csv") for name in formats)
+    if isinstance(formats, list) and known and set(node) <= {"_target_", "_partial_", "formats"}:
+        return partial(make_logger, formats=formats)
+    raise InvalidValueError(
+        f"{printable(str(formats), 80)} of the run's config would reach beyond its directory.",
+        "Choose the logger: logger=tensorboard, or logger=wandb and its keys to continue there.",
+    )
+
+
+def _free_overrides(overrides: Sequence[str]) -> Iterator[str]:
+    """Dotted keys of the overrides that may change in a resumed run."""
     for override in overrides:
-        key = re.split("[=@]", override.lstrip("+~"))[0].replace("/", ".")
+        key = _key(override)
+        if matches(key, _MAY_CHANGE):
+            yield key
+
+
+def _key(override: str) -> str:
+    return re.split("[=@]", override.lstrip("+~"))[0].replace("/", ".")
+
+
+def _with_typed(
+    run: Path, recorded: Mapping[str, Any], composed: Mapping[str, Any], overrides: Sequence[str]
+) -> dict[str, Any]:
+    """The recorded config, with the overrides that may change.
+
+    Raises:
+        InvalidValueError: If an override would make it another experiment.
+    """
+    config = deepcopy(dict(recorded))
+    for override in overrides:
+        key = _key(override)
         if key in _NOT_RECORDED:
             continue
         if matches(key, _MAY_CHANGE):
@@ -174,7 +217,7 @@ def _with_typed(run: Path, composed: Mapping[str, Any], overrides: Sequence[str]
         elif lookup(composed, key) is None or lookup(composed, key) != lookup(recorded, key):
             raise InvalidValueError(
                 f"{override} would change the experiment of {run}.",
-                "A run goes on with the config that it recorded: leave it out. "
+                "A run is resumed with the config that it recorded: leave it out. "
                 f"{_TOTAL} may be extended.",
             )
     before, after = lookup(recorded, _TOTAL), lookup(config, _TOTAL)
@@ -203,14 +246,25 @@ def _run_with(config: Mapping[str, Any], context: JobContext) -> Path | None:
     """
     own = context.output_dir
     if (own / layout.CONFIG).is_file():
-        if not _same(_recorded(own), config):
+        if _matches(own, config):
+            return own
+        if not context.multirun:
             raise InvalidValueError(
                 f"{own} holds a run with another config.",
                 "Choose another directory, or repeat the command that began it.",
             )
-        return own
     found = [path for path in _neighbours(context) if _matches(path, config)]
     return max(found, key=_progress, default=None)
+
+
+def _free_folder(context: JobContext) -> Path:
+    """The job's own folder, or one beside it where another job of the multirun has its run."""
+    own = context.output_dir
+    for number in range(1, 10_000):
+        if not (own / layout.CONFIG).is_file():
+            break
+        own = context.output_dir.with_name(f"{context.output_dir.name}-{number}")
+    return own
 
 
 def _neighbours(context: JobContext) -> Iterator[Path]:
@@ -224,7 +278,7 @@ def _neighbours(context: JobContext) -> Iterator[Path]:
 
 def _matches(run: Path, config: Mapping[str, Any]) -> bool:
     try:
-        return _same(_recorded(run), config)
+        return _same(read_config(run), config)
     except AirlError:
         return False
 
@@ -239,29 +293,14 @@ def _same(recorded: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
 
 def _progress(run: Path) -> tuple[bool, int, str]:
     try:
-        status = read_json(run / layout.STATUS)
-        return status["status"] == "finished", int(status["rounds"]), str(run)
-    except (AirlError, KeyError, TypeError, ValueError):
+        status = schema.RunStatus.model_validate(read_json(run / layout.STATUS))
+        return status.status == "finished", status.rounds, str(run)
+    except (AirlError, ValueError):
         return False, 0, str(run)
 
 
-def _move_log(source: Path, target: Path) -> None:
-    """Lets log files in one directory go on in another."""
-    root = logging.getLogger()
-    for handler in list(root.handlers):
-        if not isinstance(handler, logging.FileHandler):
-            continue
-        path = Path(handler.baseFilename)
-        if path.parent.resolve() != source.resolve():
-            continue
-        try:
-            moved = logging.FileHandler(target / path.name)
-        except OSError:  # read-only: opening the run will say so
-            return
-        moved.setFormatter(handler.formatter)
-        moved.setLevel(handler.level)
-        for log_filter in handler.filters:
-            moved.addFilter(log_filter)
-        root.removeHandler(handler)
-        handler.close()
-        root.addHandler(moved)
+def _status(run: Path) -> str:
+    try:
+        return schema.RunStatus.model_validate(read_json(run / layout.STATUS)).status
+    except (AirlError, ValueError):
+        return "unknown"

@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from airl_cli.commands.evaluate import check_fits, part
-from airl_cli.commands.job import job_context, log, prepare_process, show
+from airl_cli.commands.job import accept, job_context, log, prepare_process, show
 from airl_cli.config.instantiation import instantiate
 from airl_cli.config.validation import REWARD_KEYS, validated
 from airl_cli.envs import EnvSpec
@@ -65,6 +65,7 @@ def reward(cfg: DictConfig) -> float:
         )
         for name, net in nets.items()
     }
+    accept()
     folder = writable_folder(loaded.path, job_context().output_dir)
     setting = {"run": str(loaded.path), "env_id": env.id, "seed": seed, "discount": discount}
     write_json(folder / "reward.json", {**setting, **report(comparisons, sample, task)})

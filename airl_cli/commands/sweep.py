@@ -32,6 +32,12 @@ class SweepFailures(Callback):
     def __init__(self) -> None:
         self._folder: Path | None = None
 
+    def on_run_start(self, config: "DictConfig", **kwargs: Any) -> None:
+        """Notes which folders do not exist yet, before Hydra makes them."""
+        from airl_cli.commands.job import OutputFolder
+
+        OutputFolder.expect(Path(str(config.hydra.run.dir)).absolute())
+
     def on_multirun_start(self, config: "DictConfig", **kwargs: Any) -> None:
         """Remembers the sweep directory; what failed in an earlier multirun there is forgotten."""
         self._folder = Path(str(config.hydra.sweep.dir)).absolute()

@@ -12,7 +12,6 @@ from airl_cli.commands.checks import check_demonstrations_suffice, check_fits_a_
 from airl_cli.commands.job import job_context, prepare_process, show
 from airl_cli.commands.resuming import find_job
 from airl_cli.config.instantiation import build
-from airl_cli.config.validation import TRAIN_KEYS
 from airl_cli.data.types import Trajectory
 from airl_cli.envs.check import check_fixed_horizon
 from airl_cli.evaluation import evaluate, random_baseline
@@ -43,11 +42,11 @@ def train(cfg: DictConfig) -> float:
     if score is not None:
         context.log.info("%s is finished already", job.path)
         return score
-    config, make = job.config, job.make
+    config = job.config
     seed, total_timesteps = config["seed"], config["trainer"]["total_timesteps"]
     prepare_process(config)
     with job.open(context) as run:
-        env = make(config["env"])
+        env = job.part("env")
         n_episodes = config["evaluation"]["n_episodes"]
         random = random_baseline(env, n_episodes, derive_seed(seed, "evaluation"))
         check_fixed_horizon(
@@ -57,9 +56,9 @@ def train(cfg: DictConfig) -> float:
         )
         check_demonstrations_suffice(config, random.lengths)
         with closing(env.make(derive_seed(seed, "environments"))) as venv:
-            trainer = assemble(config, make, venv, run, stand_in=random.episode)
+            trainer = assemble(config, job.part, venv, run, stand_in=random.episode)
             check_fits_a_round(total_timesteps, trainer.gen_train_timesteps)
-            demonstrations = make(config["expert"]).demonstrations(env, seed=seed)
+            demonstrations = job.part("expert").demonstrations(env, seed=seed)
             check_demonstrations(
                 demonstrations,
                 env,
@@ -81,7 +80,7 @@ def train(cfg: DictConfig) -> float:
             if config["evaluation"].get("retrain"):
                 evaluation = retrain(
                     evaluation,
-                    make(config["generator"]),
+                    part("generator"),
                     env,
                     trainer.reward_test,
                     total_timesteps=total_timesteps,
@@ -96,7 +95,7 @@ def train(cfg: DictConfig) -> float:
 
 def assemble(
     config: dict[str, Any],
-    make: Callable[..., Any],
+    part: Callable[[str], Any],
     venv: VecEnv,
     run: Run,
     stand_in: Trajectory,
@@ -105,7 +104,7 @@ def assemble(
 
     Args:
         config: Checked, plain containers.
-        make: From its nodes to objects.
+        part: From the name of a section to the object that it describes.
         venv: The environment to train in.
         run: Gets the logs.
         stand_in: An episode that takes the demonstrations' place until `set_demonstrations`:
@@ -115,16 +114,16 @@ def assemble(
         AirlError: If a part cannot be made, or does not fit the others.
     """
     seed = derive_seed(config["seed"], "generator")
-    generator = build("generator", make(config["generator"]), env=venv, seed=seed)
-    reward_net = build("reward", make(config["reward"]), venv.observation_space, venv.action_space)
+    generator = build("generator", part("generator"), env=venv, seed=seed)
+    reward_net = build("reward", part("reward"), venv.observation_space, venv.action_space)
     batch_size = config["trainer"]["demo_batch_size"]
     return build(
         "trainer",
-        make(config["trainer"], *TRAIN_KEYS["trainer"]),
+        part("trainer"),
         demonstrations=[stand_in] * -(-batch_size // len(stand_in)),
         venv=venv,
         gen_algo=generator,
         reward_net=reward_net,
         log_dir=run.path / "tensorboard",
-        custom_logger=run.attach(build("logger", make(config["logger"]), run.path)),
+        custom_logger=run.attach(build("logger", part("logger"), run.path)),
     )

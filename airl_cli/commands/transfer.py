@@ -13,7 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from airl_cli.algorithms import RewardTrainer
 from airl_cli.commands.evaluate import check_fits
-from airl_cli.commands.job import job_context, prepare_process, show
+from airl_cli.commands.job import accept, job_context, prepare_process, show
 from airl_cli.config.instantiation import build, instantiate
 from airl_cli.config.validation import TRANSFER_KEYS, validated
 from airl_cli.data.spaces import describe, same_space
@@ -61,7 +61,11 @@ def transfer(cfg: DictConfig) -> float:
     for job, env, source in zip(jobs, envs, sources, strict=True):
         folder = context.output_dir / (source.path.name if len(sources) > 1 else "")
         with Run.create(
-            folder, config=job, verbose=config["verbose"], multirun=context.multirun
+            folder,
+            config=job,
+            verbose=config["verbose"],
+            multirun=context.multirun,
+            accepted=accept,
         ) as run:
             evaluations.append(_transfer_one(job, env, source, gail, run))
         show(evaluations[-1].table())

@@ -9,19 +9,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airl_cli.runs.layout import discard_empty
     from airl_cli.runs.loading import LoadedRun, load_reward, load_run
     from airl_cli.runs.run import Run
 
 _WHERE = {
     "LoadedRun": "airl_cli.runs.loading",
     "Run": "airl_cli.runs.run",
-    "discard_empty": "airl_cli.runs.layout",
     "load_reward": "airl_cli.runs.loading",
     "load_run": "airl_cli.runs.loading",
 }
 
-__all__ = ["LoadedRun", "Run", "discard_empty", "load_reward", "load_run"]
+__all__ = ["LoadedRun", "Run", "load_reward", "load_run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from airl_cli.errors import AirlError, InvalidValueError, NonFiniteError, NotFoundError, one_line
+from airl_cli.errors import AirlError, InvalidValueError, NotFoundError, one_line
 from airl_cli.files import atomic_folder
 from airl_cli.runs import layout
 from airl_cli.runs.manifest import MANIFEST, check_manifest, write_manifest
+from airl_cli.runs.schema import CheckpointNotes
 from airl_cli.seeding import global_rng_state
 from airl_cli.serialization import (
     join,
@@ -36,14 +36,15 @@ _OWN_FILES = {"policy": layout.POLICY_WEIGHTS, "reward_net": layout.REWARD_WEIGH
 
 log = logging.getLogger("airl_cli.run")
 
-State = dict[str, torch.Tensor]
-
 
 class HasWeights(Protocol):
-    """What is needed of an `AdversarialTrainer` here."""
+    """What is needed of a `RoundTrainer` here."""
+
+    good_weights: Any
+    """State dicts after the newest complete round, by `policy` and `reward_net`."""
 
     @property
-    def reward_net(self) -> nn.Module:
+    def reward_net(self) -> nn.Module | None:
         """The reward net as it was given."""
 
     @property
@@ -51,50 +52,20 @@ class HasWeights(Protocol):
         """The learner."""
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """A copy of all weights after a number of completed rounds.
+def save_good_weights(trainer: HasWeights, run: Path, name: str) -> Path:
+    """Writes the weights of the newest complete round to `checkpoints/<name>/`.
 
-    Attributes:
-        rounds: Completed rounds.
-        reward: State of the reward net.
-        policy: State of the policy.
+    Returns:
+        The folder.
     """
-
-    rounds: int
-    reward: State
-    policy: State
-
-    @classmethod
-    def take(cls, trainer: HasWeights, rounds: int) -> Snapshot:
-        """Copy the trainer's weights.
-
-        Raises:
-            NonFiniteError: If a weight is NaN or infinite.
-        """
-        _check_finite(trainer.reward_net, "reward", rounds)
-        _check_finite(trainer.policy, "policy", rounds)
-        return cls(rounds, _copy(trainer.reward_net), _copy(trainer.policy))
-
-    def save(self, run: Path, name: str | None = None) -> Path:
-        """Write it to `checkpoints/<rounds>/`, or another name; gives the folder."""
-        folder = run / layout.CHECKPOINTS / (name or str(self.rounds))
-        save_state(self.reward, folder / layout.REWARD_WEIGHTS)
-        save_state(self.policy, folder / layout.POLICY_WEIGHTS)
-        return folder
-
-
-def _copy(module: nn.Module) -> State:
-    return {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
-
-
-def _check_finite(module: nn.Module, what: str, rounds: int) -> None:
-    for name, parameter in module.named_parameters():
-        if not torch.isfinite(parameter).all():
-            raise NonFiniteError(
-                f"NaN or infinity in the {what}'s weights ({name}) after round {rounds - 1}",
-                "A smaller learning rate of the generator or the discriminator usually helps.",
-            )
+    folder = run / layout.CHECKPOINTS / name
+    good = trainer.good_weights
+    save_state(good["policy"], folder / layout.POLICY_WEIGHTS)
+    net = trainer.reward_net
+    if net is not None:  # a fixed one is not among the weights that rounds change
+        reward = good["reward_net"] if "reward_net" in good else net.state_dict()
+        save_state(reward, folder / layout.REWARD_WEIGHTS)
+    return folder
 
 
 def find_checkpoint(run: Path, name: str | int | None = None) -> Path:
@@ -160,7 +131,7 @@ class Checkpoint:
 
     folder: Path
     rounds: int
-    notes: Mapping[str, Any]
+    notes: CheckpointNotes
     trainer: Mapping[str, Any]
     random: Mapping[str, Any]
 
@@ -288,7 +259,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise InvalidValueError(f"{folder / layout.STATE} is not of format {FORMAT}")
     tensors = read_tensors(folder / layout.STATE_TENSORS)
     try:
-        rounds, notes = int(content["rounds"]), dict(content["notes"])
+        rounds = int(content["rounds"])
+        notes = CheckpointNotes.model_validate(content["notes"])
         trainer, random = (dict(join(content[name], tensors)) for name in ("trainer", "random"))
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidValueError(f"{folder / layout.STATE} is damaged: {error!r}") from error

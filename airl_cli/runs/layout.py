@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock
 
 from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.files import read_json, take_lock
+from airl_cli.text import printable
 
 CONFIG = "config.json"
 """The config as the run used it, every interpolation resolved; what loading reads."""
@@ -63,20 +65,25 @@ def lock_run(run: Path) -> FileLock:
 
 
 def refuse_links(run: Path) -> None:
-    """Refuses a run directory in which a link leads out of it: writing would go there.
+    """Refuses a run directory with a link that leads out of it, or with anything but files.
+
+    What is read through a link, or written, would lie elsewhere; a pipe never ends.
 
     Raises:
-        InvalidValueError: Naming the link.
+        InvalidValueError: Naming it.
     """
     root = run.resolve()
     for folder, folders, files in os.walk(run, followlinks=False):
         for name in (*folders, *files):
             path = Path(folder) / name
-            if path.is_symlink() and not path.resolve().is_relative_to(root):
-                raise InvalidValueError(
-                    f"{path} is a link that leads out of the run directory.",
-                    "Replace it with what it leads to, or remove it.",
-                )
+            if path.is_symlink():
+                if not path.resolve().is_relative_to(root):
+                    raise InvalidValueError(
+                        f"{printable(str(path))} is a link that leads out of the run directory.",
+                        "Replace it with what it leads to, or remove it.",
+                    )
+            elif not (path.is_dir() or path.is_file()):
+                raise InvalidValueError(f"{printable(str(path))} is no regular file.", "Remove it.")
 
 
 def _holder(run: Path) -> str:
@@ -86,17 +93,30 @@ def _holder(run: Path) -> str:
         return ""
 
 
-def discard_empty(path: str | Path) -> bool:
-    """Remove a run directory that holds nothing but preliminaries; says whether it did.
+def entries(run: Path) -> frozenset[str] | None:
+    """Names of what a directory holds; None if there is no such directory."""
+    return frozenset(os.listdir(run)) if run.is_dir() else None
 
-    Preliminaries are Hydra's `.hydra/`, log files and what a run writes before its first round.
-    The current directory is never removed.
+
+def discard(run: Path, before: frozenset[str] | None) -> bool:
+    """Removes what a run without a round made in its directory; nothing that was there before.
+
+    Args:
+        run: The directory.
+        before: Its `entries` before the run began.
+
+    Returns:
+        False if there is more than preliminaries (`PREAMBLE`, log files): nothing is removed.
     """
-    folder = Path(path)
-    if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
+    made = [run / name for name in (entries(run) or ()) if name not in (before or ())]
+    if not all(path.name in PREAMBLE or path.suffix == ".log" for path in made):
         return False
-    entries = list(folder.iterdir()) if folder.is_dir() else []
-    if not all(entry.name in PREAMBLE or entry.suffix == ".log" for entry in entries):
-        return False
-    shutil.rmtree(folder, ignore_errors=True)
+    for path in made:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    if before is None:
+        with suppress(OSError):
+            run.rmdir()
     return True

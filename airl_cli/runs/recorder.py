@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.errors import AirlError, InvalidValueError, one_line
 from airl_cli.runs import layout
 from airl_cli.runs.checkpoint import (
     Checkpoint,
     CheckpointPlan,
     CheckpointWriter,
     HasWeights,
-    Snapshot,
+    save_good_weights,
 )
 from airl_cli.runs.metrics import MetricsWriter, log_sizes
 from airl_cli.runs.progress import Progress
@@ -46,7 +46,7 @@ class Trainer(HasWeights, Protocol):
         """Everything the next round depends on."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> bool:
-        """Puts it back; says whether the open episodes go on."""
+        """Restores it; says whether the open episodes were restored."""
 
     def train(
         self, total_timesteps: int, callback: Callable[[int], None], *, completed_rounds: int = 0
@@ -60,13 +60,14 @@ class RoundRecorder:
     Args:
         run: The run directory.
         progress: Shows the rounds.
-        guard: Says when to stop.
+        guard: Tells when to stop.
         plan: When to write checkpoints; None: never.
-        resumed: The checkpoint to go on from.
+        resumed: The checkpoint to resume from.
 
     Attributes:
         digest: Of the demonstrations; a checkpoint belongs to one.
-        snapshot: Weights after the newest complete round; None before the first.
+        rounds: Completed rounds.
+        resumed: As given.
         train_seconds: Wall-clock time of all rounds.
         env_steps: Environment steps of all rounds.
     """
@@ -82,20 +83,16 @@ class RoundRecorder:
         self._run = run
         self._progress = progress
         self._guard = guard
-        self._resumed = resumed
+        self.resumed = resumed
         self._metrics: MetricsWriter | None = None
         self._writer = (
             CheckpointWriter(run, plan, resumed.rounds if resumed else None) if plan else None
         )
         self.digest: str | None = None
-        self.snapshot: Snapshot | None = None
+        self.rounds = 0
+        self._trainer: Trainer | None = None
         self.train_seconds = 0.0
         self.env_steps = 0
-
-    @property
-    def rounds(self) -> int:
-        """Completed rounds."""
-        return self.snapshot.rounds if self.snapshot else 0
 
     @property
     def checkpoint(self) -> int | None:
@@ -103,28 +100,28 @@ class RoundRecorder:
         return self._writer.rounds if self._writer else None
 
     def restore(self, trainer: Trainer) -> int:
-        """Puts the checkpoint into the trainer; gives the completed rounds.
+        """Loads the checkpoint into the trainer; gives the completed rounds.
 
         Raises:
             InvalidValueError: If the checkpoint is of other settings or demonstrations.
         """
-        resumed = self._resumed
+        resumed = self.resumed
         if resumed is None:
             return 0
-        if resumed.notes.get("demonstrations") != self.digest:
+        if resumed.notes.demonstrations != self.digest:
             raise InvalidValueError(
                 "the demonstrations are not those that the run began with.",
                 "Restore what they came from (the expert's cache, the data set).",
             )
         if not trainer.load_state_dict(resumed.trainer):
             log.warning(
-                "these environments cannot be brought back into the middle of an episode: new "
-                "episodes begin, and the run will not end as it would have without interruption"
+                "these environments cannot be restored in the middle of an episode: new episodes "
+                "begin, and the result will differ from that of an uninterrupted run"
             )
         load_global_rng_state(resumed.random)
-        self.train_seconds = float(resumed.notes.get("train_seconds", 0.0))
-        self.env_steps = int(resumed.notes.get("env_steps", 0))
-        self.snapshot = Snapshot.take(trainer, resumed.rounds)
+        self.train_seconds = resumed.notes.train_seconds
+        self.env_steps = resumed.notes.env_steps
+        self.rounds = resumed.rounds
         return resumed.rounds
 
     def follow(
@@ -145,21 +142,21 @@ class RoundRecorder:
             random_return: Likewise.
             on_checkpoint: Called when one was written.
         """
-        done = self._resumed.rounds if self._resumed else 0
+        done = self.resumed.rounds if self.resumed else 0
         self._progress.start(
             total_rounds, expert_return=expert_return, random_return=random_return, done=done
         )
         self._metrics = MetricsWriter(self._run / layout.METRICS, keep_rounds=done)
         start = time.perf_counter() - self.train_seconds
+        self._trainer = trainer
 
         def callback(round_number: int) -> None:
             self.train_seconds = time.perf_counter() - start
-            # First the row: it may explain why the weights below are refused.
             row = {**trainer.stats, "seconds": round(self.train_seconds, 3)}
             assert self._metrics is not None
             self._metrics.write(row)
             self.env_steps = int(row.get("env_steps", 0))
-            self.snapshot = Snapshot.take(trainer, rounds=round_number + 1)
+            self.rounds = round_number + 1
             self._progress.update(row)
             if self._checkpoint(trainer, last=round_number + 1 == total_rounds):
                 on_checkpoint()
@@ -182,27 +179,26 @@ class RoundRecorder:
 
     def keep_final(self, trainer: Trainer) -> None:
         """Writes the weights under the name `final`."""
-        self.snapshot = Snapshot.take(trainer, self.rounds)
-        self.snapshot.save(self._run, layout.FINAL)
+        save_good_weights(trainer, self._run, layout.FINAL)
 
     def keep_weights(self) -> str:
-        """Sees to it that the newest weights are on disk; says where, and how to go on."""
-        snapshot, writer = self.snapshot, self._writer
+        """Makes sure that the newest weights are on disk; says where, and how to resume."""
+        rounds, writer, trainer = self.rounds, self._writer, self._trainer
         resume = f"airl train resume={self._run}"
-        if snapshot is None:
-            return "no round was completed" + (f"; start over with {resume}" if writer else "")
-        kept = f"the weights after {in_words(snapshot.rounds)} are in"
-        if writer is not None and writer.rounds == snapshot.rounds:
-            folder = self._run / layout.CHECKPOINTS / str(snapshot.rounds)
-            return f"{kept} {folder}; nothing is lost: go on with {resume}"
+        if not rounds or trainer is None:
+            return "no round was completed" + (f"; start again with {resume}" if writer else "")
+        kept = f"the weights after {in_words(rounds)} are in"
+        if writer is not None and writer.rounds == rounds:
+            folder = self._run / layout.CHECKPOINTS / str(rounds)
+            return f"{kept} {folder}; nothing is lost: resume with {resume}"
         try:
-            kept = f"{kept} {snapshot.save(self._run)}"
+            kept = f"{kept} {save_good_weights(trainer, self._run, str(rounds))}"
         except (AirlError, OSError) as error:
-            kept = f"the weights after {in_words(snapshot.rounds)} cannot be written: {error}"
+            kept = f"the weights after {in_words(rounds)} cannot be written: {one_line(error)}"
         if writer is None:
             return kept
         since = f"from round {writer.rounds}" if writer.rounds else "from the start"
-        return f"{kept}; go on {since} with {resume}"
+        return f"{kept}; resume {since} with {resume}"
 
     def stop(self) -> None:
         """Ends the display, and closes the metrics."""

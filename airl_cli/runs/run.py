@@ -24,7 +24,6 @@ from airl_cli.runs.checkpoint import (
     newest_checkpoint,
     remove_remains,
 )
-from airl_cli.runs.layout import lock_run, refuse_links
 from airl_cli.runs.loggers import RunLogger
 from airl_cli.runs.machine import describe_machine, record_resumption
 from airl_cli.runs.metrics import cut_logs, read_metrics
@@ -45,7 +44,7 @@ class Run:
 
     Leaving the block without `finish` or with an exception never loses what was learned: the
     weights of the last complete round are kept, and `status.json` says what happened. With
-    checkpoints a run can also be gone on with (`Run.reopen`), whatever ended the process.
+    checkpoints a run can also be resumed (`Run.reopen`), whatever ended the process.
 
     ```python
     with Run.create(path, config=plain_config, checkpoints=CheckpointPlan()) as run:
@@ -71,15 +70,21 @@ class Run:
         verbose: bool,
         multirun: bool,
         checkpoints: CheckpointPlan | None,
+        before: frozenset[str] | None = None,
         reopened: bool = False,
         resumed: Checkpoint | None = None,
+        accepted: Callable[[], None] | None = None,
     ) -> None:
         self.path = path
         self.config = config
         self.log = logging.getLogger("airl_cli.run")
         self.result: dict[str, Any] = {}
         self._lock = lock
-        self._keep_failed = multirun or reopened
+        self._keep_failed = multirun
+        self._before = before
+        self._reopened = reopened
+        self._accepted = accepted
+        self._begun = False
         self._guard = InterruptGuard()
         self._recorder = RoundRecorder(
             path,
@@ -107,6 +112,7 @@ class Run:
         verbose: bool = True,
         multirun: bool = False,
         checkpoints: CheckpointPlan | None = None,
+        accepted: Callable[[], None] | None = None,
     ) -> Run:
         """Start a run directory.
 
@@ -119,23 +125,31 @@ class Run:
             verbose: Whether training shows its progress.
             multirun: One of several jobs: no live display, and a failed job keeps its directory.
             checkpoints: When to write some; None: never, and the run cannot be resumed.
+            accepted: Called when the directory is taken and may be written to.
 
         Raises:
             InvalidValueError: If the directory cannot be written or holds a run already.
         """
         folder = Path(path)
-        if (folder / layout.STATUS).exists():
-            raise InvalidValueError(
-                f"{folder} holds a run already",
-                "Choose another directory, go on with it (resume=<directory>), or remove it.",
+        before = layout.entries(folder)
+        _refuse_existing(folder)
+        lock = layout.lock_run(folder)
+        try:
+            _refuse_existing(folder)  # another process may have been faster
+            run = cls(
+                *(folder, config, lock),
+                verbose=verbose,
+                multirun=multirun,
+                checkpoints=checkpoints,
+                before=before,
+                accepted=accepted,
             )
-        lock = lock_run(folder)
-        run = cls(folder, config, lock, verbose=verbose, multirun=multirun, checkpoints=checkpoints)
-        write_json(folder / layout.ENVIRONMENT, describe_machine())
-        write_json(folder / layout.CONFIG, config)
-        run._status.write("running")
-        if observation_space is not None and action_space is not None:
-            run.set_spaces(observation_space, action_space)
+            run._begin(None)
+            if observation_space is not None and action_space is not None:
+                run.set_spaces(observation_space, action_space)
+        except BaseException:
+            lock.release()
+            raise
         return run
 
     @classmethod
@@ -147,10 +161,12 @@ class Run:
         verbose: bool = True,
         multirun: bool = False,
         checkpoints: CheckpointPlan,
+        accepted: Callable[[], None] | None = None,
     ) -> Run:
-        """Go on with a run from its newest checkpoint that is whole, or from the start.
+        """Resume a run from its newest checkpoint that is whole, or from the start.
 
-        What the logs hold beyond that checkpoint is removed: it will be written again.
+        Nothing in the directory changes before `train` begins. What the logs hold beyond that
+        checkpoint is then removed: it will be written again.
 
         Args:
             path: A run directory.
@@ -158,35 +174,50 @@ class Run:
             verbose: As in `create`.
             multirun: As in `create`.
             checkpoints: As in `create`.
+            accepted: Called when training begins.
 
         Raises:
             InvalidValueError: If another process is at it, or it cannot be written.
         """
         folder = Path(path)
-        refuse_links(folder)
-        lock = lock_run(folder)
-        remove_remains(folder)
-        resumed = newest_checkpoint(folder)
+        layout.refuse_links(folder)
+        lock = layout.lock_run(folder)
+        try:
+            resumed = newest_checkpoint(folder)
+        except BaseException:
+            lock.release()
+            raise
         run = cls(
-            folder,
-            config,
-            lock,
+            *(folder, config, lock),
             verbose=verbose,
             multirun=multirun,
             checkpoints=checkpoints,
             reopened=True,
             resumed=resumed,
+            accepted=accepted,
         )
         run.log.info(
-            "going on with %s %s",
+            "resuming %s %s",
             folder,
             f"after {in_words(resumed.rounds)}" if resumed else "from the start: no checkpoint",
         )
-        cut_logs(folder, dict(resumed.notes.get("logs") or {}) if resumed else {})
-        record_resumption(folder / layout.ENVIRONMENT, resumed.rounds if resumed else 0)
-        write_json(folder / layout.CONFIG, config)
-        run._status.write("running")
         return run
+
+    def _begin(self, resumed: Checkpoint | None) -> None:
+        """The first change on disk: config, machine and status; logs are cut to the checkpoint."""
+        if self._begun:
+            return
+        self._begun = True
+        if self._reopened:
+            remove_remains(self.path)
+            cut_logs(self.path, resumed.notes.logs if resumed else {})
+            record_resumption(self.path / layout.ENVIRONMENT, resumed.rounds if resumed else 0)
+        else:
+            write_json(self.path / layout.ENVIRONMENT, describe_machine())
+        write_json(self.path / layout.CONFIG, self.config)
+        self._status.write("running")
+        if self._accepted is not None:
+            self._accepted()
 
     def set_spaces(self, observation_space: spaces.Space, action_space: spaces.Space) -> None:
         """Record the spaces that the nets are built for."""
@@ -202,9 +233,10 @@ class Run:
         """Record what the learner is compared with, and where the demonstrations came from."""
         self._demonstrations = demonstrations
         self._random = random
-        write_json(self.path / layout.PROVENANCE, demonstrations.provenance)
         if self._resumable:
             self._recorder.digest = trajectories_digest(demonstrations.trajectories)
+        if self._begun:
+            write_json(self.path / layout.PROVENANCE, demonstrations.provenance)
 
     def attach(self, logger: Logger) -> Logger:
         """Takes a logger along, which learns of the run's begin and end; gives it back.
@@ -230,6 +262,9 @@ class Run:
             InvalidValueError: If the checkpoint is of other settings or demonstrations.
         """
         rounds = self._recorder.restore(trainer)
+        self._begin(self._recorder.resumed)
+        if self._demonstrations is not None:
+            write_json(self.path / layout.PROVENANCE, self._demonstrations.provenance)
         callback = self.after_round(trainer, total_timesteps=total_timesteps)
         with self._guard.deferred(self._say_deferred):
             trainer.train(total_timesteps, callback, completed_rounds=rounds)
@@ -247,6 +282,7 @@ class Run:
             total_timesteps: What `train` will get; by default the config's
                 `trainer.total_timesteps`.
         """
+        self._begin(self._recorder.resumed)
         if not (self.path / layout.SPACES).exists():
             self.set_spaces(trainer.venv.observation_space, trainer.venv.action_space)
         if total_timesteps is None:
@@ -316,16 +352,27 @@ class Run:
         if self._complete:  # what comes after `finish` is not the run's concern
             self._end_logs("finished")
             return
-        ended = end_without_result(
-            error, self.path, self._recorder, self._status, keep_failed=self._keep_failed
-        )
+        ended = "failed"
+        if self._begun:
+            ended = end_without_result(error, self._recorder, self._status, discard=self._discard)
         self._end_logs(ended)
         if error is not None and (code := exit_status(error)) is not None:
             raise SystemExit(code) from error
 
+    def _discard(self) -> bool:
+        return not self._keep_failed and layout.discard(self.path, self._before)
+
     def _end_logs(self, status: str) -> None:
         if self._logger is not None:
             self._logger.end(status)
+
+
+def _refuse_existing(folder: Path) -> None:
+    if (folder / layout.STATUS).exists():
+        raise InvalidValueError(
+            f"{folder} holds a run already",
+            "Choose another directory, resume the run (resume=<directory>), or remove it.",
+        )
 
 
 def _mean(reference: Demonstrations | Baseline | None) -> float:

@@ -447,6 +447,19 @@ class RunFields(BaseModel):
     verbose: bool = True
 
 
+class TrainingFields(BaseModel):
+    """What `airl train` itself reads of the section `trainer`."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    total_timesteps: Count
+    demo_batch_size: Count
+    allow_variable_horizon: bool
+    checkpoint_every: Count | None = None
+    keep_checkpoints: Count = 1
+    checkpoint_share: Fraction | None = None
+
+
 class RunStatus(BaseModel):
     """What is used of a `status.json`."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -46,7 +47,7 @@ class StatusFile:
         self._started = _now()
 
     def write(self, status: str, reason: str = "", **more: Any) -> None:
-        """Replaces it; says in the log if that fails, and goes on.
+        """Replaces it; a failure to do so is only logged.
 
         Args:
             status: `running`, `finished`, `failed` or `interrupted`.
@@ -75,20 +76,18 @@ def _now() -> str:
 
 def end_without_result(
     error: BaseException | None,
-    run: Path,
     recorder: RoundRecorder,
     status: StatusFile,
     *,
-    keep_failed: bool,
+    discard: Callable[[], bool],
 ) -> str:
     """Keeps the weights that there are, and writes down what happened.
 
     Args:
         error: What ended the run; None: nothing did.
-        run: The run directory.
         recorder: Of its rounds.
         status: Its status.
-        keep_failed: Keep the directory even if a mistake ended the run before its first round.
+        discard: Removes what a run without a round made; gives whether it may, and did.
 
     Returns:
         `failed` or `interrupted`.
@@ -103,12 +102,12 @@ def end_without_result(
         log.warning("interrupted; %s", kept)
         return "interrupted"
     is_mistake = isinstance(error, AirlError) and error.exit_code == 2
-    if is_mistake and not keep_failed and layout.discard_empty(run):
+    if is_mistake and not recorder.rounds and discard():
         return "failed"
     kept = recorder.keep_weights()
     text = str(error) if isinstance(error, AirlError) else f"{type(error).__name__}: {error}"
     trace = None if is_mistake else "".join(traceback.format_exception(error))
     status.write("failed", text, traceback=trace)
-    if recorder.snapshot is not None:
+    if recorder.rounds:
         log.warning("the run failed; %s", kept)
     return "failed"

@@ -10,7 +10,7 @@ from airl_cli.data import rollout
 from airl_cli.envs import EnvSpec, FixedHorizon
 from airl_cli.errors import InvalidValueError
 from airl_cli.evaluation import sample_episodes
-from airl_cli.runs.safe_config import safe_instantiate
+from airl_cli.runs.vocabulary import Received
 
 
 def steps(env, n, seed=0):
@@ -57,7 +57,7 @@ def test_a_horizon_that_cannot_be_is_refused(register):
         FixedHorizon(gym.make("AirlTest-v0", disable_env_checker=True).unwrapped)
 
 
-@pytest.mark.parametrize("make", [instantiate, safe_instantiate])
+@pytest.mark.parametrize("make", [instantiate, lambda node: Received().value(node, "env")])
 def test_the_config_makes_episodes_of_one_length(make):
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         node = compose("train", ["env=acrobot", "env.max_episode_steps=60"]).env

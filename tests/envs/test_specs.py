@@ -9,7 +9,7 @@ from airl_cli.config.paths import conf_dir
 from airl_cli.config.validation import TRAIN_KEYS, validated
 from airl_cli.envs import EnvSpec, specs
 from airl_cli.errors import InvalidTypeError, InvalidValueError
-from airl_cli.runs.safe_config import safe_instantiate
+from airl_cli.runs.vocabulary import Received
 
 
 def composed(*overrides):
@@ -38,7 +38,7 @@ def composed(*overrides):
 )
 def test_configs_describe_the_environments(overrides, expected):
     node = OmegaConf.to_container(composed(*overrides).env)
-    for spec in (instantiate(node), safe_instantiate(node)):  # of a run, read back
+    for spec in (instantiate(node), Received().value(node, "env")):  # of a run, read back
         assert spec.fingerprint() == expected.fingerprint()
         assert spec.n_envs == expected.n_envs
 

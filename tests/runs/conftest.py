@@ -9,6 +9,7 @@ import torch
 from gymnasium import spaces
 from torch import nn
 
+from airl_cli.algorithms.health import Weights
 from airl_cli.data.types import TrajectoryWithRew
 from airl_cli.evaluation import Baseline, Evaluation
 from airl_cli.experts import Demonstrations
@@ -52,6 +53,7 @@ class FakeTrainer:
             "true_return_mean": float("nan") if number == 0 else 10.0 * number,
             "disc_loss": 0.5,
         }
+        self.good_weights = Weights(policy=self.policy, reward_net=self.reward_net)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def run(tmp_path: Path) -> Path:
 def test_a_checkpoint_comes_back_as_it_was(run: Path) -> None:
     found = newest_checkpoint(run)
     assert found is not None
-    assert (found.rounds, found.notes["env_steps"]) == (6, 60)
+    assert (found.rounds, found.notes.env_steps) == (6, 60)
     assert found.trainer["deep"]["n"] == 6.0
     assert torch.equal(found.trainer["policy"]["w"], torch.full((2, 2), 6.0))
     assert set(found.random) == {"python", "numpy", "torch", "cuda"}
