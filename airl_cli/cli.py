@@ -3,6 +3,7 @@
 Nothing heavy is imported before a command is known, so that `airl --help` answers at once.
 """
 
+import io
 import logging
 import os
 import sys
@@ -12,11 +13,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from airl_cli.commands import COMMANDS, PATHS, VERBS
 from airl_cli.errors import AirlError
+from airl_cli.text import printable
 
 if TYPE_CHECKING:
     import argparse
 
     from omegaconf import DictConfig
+
+_LONGEST_LINE = 2000
 
 OPTIONS = ("--help", "-h", "--version", "--shell-completion", "-sc")
 
@@ -56,16 +60,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0, 2 for a mistake the user can mend, 1 for anything else that failed,
         130 or 143 for an interrupted run.
     """
+    _prepare_streams()
+    code = _run(list(sys.argv[1:] if argv is None else argv))
     try:
-        _dispatch(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except OSError as error:  # the device is full
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return code or 1
+    return code
+
+
+def _run(argv: list[str]) -> int:
+    """Runs a command line, reports what went wrong, and gives the exit code."""
+    try:
+        _dispatch(argv)
     except AirlError as error:
         if _full_errors():
             import traceback
 
             traceback.print_exc()
-        print(f"error: {error.problem}", file=sys.stderr)
-        if error.remedy:
-            print(error.remedy, file=sys.stderr)
+        _print_error(error)
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -76,6 +91,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     return 0
+
+
+def _prepare_streams() -> None:
+    """Any text can be printed: as escapes on ASCII terminals, not at all on closed ones."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - as long as the process
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _print_error(error: AirlError) -> None:
+    """Problem and remedy, each on a line, without control characters of whatever they quote."""
+    problem = error.problem.split("\n") if error.several_lines else [error.problem]
+    problem[0] = f"error: {problem[0]}"
+    for line in (*problem, *([error.remedy] if error.remedy else ())):
+        print(printable(line, _LONGEST_LINE), file=sys.stderr)
 
 
 def _dispatch(argv: list[str]) -> None:
@@ -195,6 +228,11 @@ def _parse_flags(command: str, arguments: list[str]) -> "argparse.Namespace":
 
     parser.error = refuse  # type: ignore[method-assign, assignment]
     flags, unknown = parser.parse_known_intermixed_args(arguments)
+    if flags.experimental_rerun:
+        raise UsageError(
+            "--experimental-rerun is not offered: it executes what a pickle says.",
+            f"Repeat the command, or use airl {command} resume=<directory>.",
+        )
     if unknown:
         known = [option for action in parser._actions for option in action.option_strings]
         option = unknown[0].split("=")[0]

@@ -16,6 +16,8 @@ class AirlError(Exception):
     """
 
     exit_code = 2
+    several_lines = False
+    """Whether `problem` is a list, a line each."""
 
     def __init__(self, problem: str, remedy: str = "") -> None:
         super().__init__(problem, remedy)

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -207,6 +208,29 @@ def to_jsonable(value: Any) -> Any:
     raise InvalidTypeError(f"a {type(value).__name__} cannot be written as JSON: {value!r}")
 
 
+def read_regular(path: Path, max_bytes: int) -> bytes:
+    """The bytes of a regular file of bounded size; pipes and devices would block, or never end.
+
+    Raises:
+        NotFoundError: If there is no such file.
+        InvalidValueError: If it is larger than `max_bytes`, or no regular file.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise InvalidValueError(f"{path} is no regular file: not read")
+            raw = file.read(max_bytes + 1)
+    except InvalidValueError:
+        raise
+    except (OSError, ValueError) as error:  # the latter: a null character
+        reason = getattr(error, "strerror", None) or error
+        raise NotFoundError(f"cannot read {path}: {reason}") from error
+    if len(raw) > max_bytes:
+        raise InvalidValueError(f"{path} is larger than {max_bytes} bytes: not read")
+    return raw
+
+
 def write_json(path: str | Path, obj: Any) -> None:
     """Write `obj` as sorted, indented JSON, atomically; NaN and infinity become null."""
     text = json.dumps(to_jsonable(obj), indent=2, sort_keys=True, allow_nan=False)
@@ -222,13 +246,7 @@ def read_json(path: str | Path, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
         InvalidValueError: If it is larger than `max_bytes` or not JSON.
     """
     source = Path(path)
-    try:
-        with source.open("rb") as file:
-            raw = file.read(max_bytes + 1)
-    except OSError as error:
-        raise NotFoundError(f"cannot read {source}: {error.strerror or error}") from error
-    if len(raw) > max_bytes:
-        raise InvalidValueError(f"{source} is larger than {max_bytes} bytes: not read")
+    raw = read_regular(source, max_bytes)
     try:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:

@@ -220,6 +220,8 @@ def read_tensors(path: Path) -> Tensors:
     Raises:
         InvalidValueError: If it is none.
     """
+    if not path.is_file():
+        raise NotFoundError(f"there are no tensors at {path}")
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118

@@ -2,8 +2,9 @@
 
 import importlib
 import logging
-from collections.abc import Mapping
-from contextlib import suppress
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -80,9 +81,8 @@ def run_job(command: str, cfg: "DictConfig") -> Any:
     _Composed.config = cfg
     multirun = job_context().multirun
     try:
-        _check_typed_recipes()
-        function = getattr(importlib.import_module(f"airl_cli.commands.{command}"), command)
-        return function(cfg)
+        with _interruptible():
+            return _call(command, cfg)
     except AirlError as error:
         # The command line prints the mistake; the file keeps it with its traceback.
         log.error("%s", error, exc_info=True)
@@ -100,6 +100,34 @@ def run_job(command: str, cfg: "DictConfig") -> Any:
         ) from error
     finally:
         OutputFolder.remove_empty()
+
+
+def _call(command: str, cfg: "DictConfig") -> Any:
+    _check_typed_recipes()
+    function = getattr(importlib.import_module(f"airl_cli.commands.{command}"), command)
+    return function(cfg)
+
+
+class JobInterruptedError(AirlError):
+    """A job of a multirun was ended because its launcher was; the run keeps its checkpoint."""
+
+    exit_code = 1
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """In a process of its own, a job ends with its launcher, as a failed job among others."""
+    from airl_cli.runs.signals import LAUNCHER, Terminated, is_launcher, wanted_by_launcher
+
+    try:
+        with wanted_by_launcher():
+            yield
+    except (Terminated, SystemExit) as error:
+        if LAUNCHER not in os.environ or is_launcher():
+            raise
+        raise JobInterruptedError(
+            "the job was interrupted.", "The same command with resume=auto does the rest."
+        ) from error
 
 
 def _accept_if_new() -> Path | None:
@@ -217,6 +245,6 @@ def prepare_process(config: Mapping[str, Any]) -> None:
 
 def show(renderable: Any) -> None:
     """Prints a table to the console."""
-    from rich.console import Console
+    from airl_cli.console import SafeConsole
 
-    Console().print(renderable)
+    SafeConsole().print(renderable)

@@ -66,6 +66,8 @@ class SweepFailures(Callback):
 class SweepFailedError(AirlError):
     """Some jobs of a multirun failed; the others are complete."""
 
+    several_lines = True
+
 
 def sweep_error(sweep_dir: Path) -> SweepFailedError | None:
     """The failures that the jobs of a multirun recorded, as one error; None if there are none."""

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from airl_cli.console import SafeConsole
 from airl_cli.report.groups import MISSING, shorter, shown
 from airl_cli.report.record import FINISHED, STATES, RunRecord
 from airl_cli.report.rows import Pair, Report, Row, SeedStatistics
@@ -224,9 +225,9 @@ def _says_anything(column: Column, rows: Sequence[Row]) -> bool:
 
 def show(report: Report, console: Console | None = None) -> None:
     """Prints a table for each environment, and what became of the runs that are in none."""
-    target = console or Console()
+    target = console or SafeConsole()
     if not target.is_terminal and console is None:
-        target = Console(width=_WIDE)
+        target = SafeConsole(width=_WIDE)
     target.print(Text(summary(report)))
     for panel, rows in report.panels.items():
         shown = table(report, rows)

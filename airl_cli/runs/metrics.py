@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from airl_cli.errors import InvalidValueError, NotFoundError
+from airl_cli.errors import InvalidValueError
+from airl_cli.files import atomic_write, read_regular
 from airl_cli.runs import layout
-from airl_cli.serialization import atomic_write
 
 Row = dict[str, float]
 
 _EVENTS = "events.out.tfevents."
+_MAX_BYTES = 2**28
 
 
 class MetricsWriter:
@@ -85,11 +86,11 @@ def read_metrics(path: str | Path) -> list[Row]:
         InvalidValueError: If a cell is not a number.
     """
     source = Path(path)
+    text = read_regular(source, _MAX_BYTES).decode("utf-8", "replace")
     try:
-        with source.open(newline="", encoding="utf-8") as file:
-            lines = list(csv.reader(file))
-    except OSError as error:
-        raise NotFoundError(f"cannot read {source}: {error.strerror or error}") from error
+        lines = list(csv.reader(io.StringIO(text, newline="")))
+    except csv.Error as error:
+        raise InvalidValueError(f"{source} is damaged: {error}") from error
     if not lines:
         return []
     header, *rows = lines

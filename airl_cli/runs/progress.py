@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from airl_cli.console import SafeConsole
 from airl_cli.evaluation.statistics import normalized_score
 from airl_cli.evaluation.tables import number
 
@@ -302,7 +303,7 @@ def make_progress(*, verbose: bool, live: bool, report: Callable[[str], None]) -
     """
     if not verbose:
         return Progress()
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     if live and console.is_terminal and not console.is_dumb_terminal:
         return LiveProgress(console)
     return LogProgress(report)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -100,6 +102,71 @@ class InterruptGuard:
         """Who had the signal before, but for Python itself."""
         previous = self._previous.get(number)
         return previous if callable(previous) and number != signal.SIGINT else None
+
+
+LAUNCHER = "AIRL_LAUNCHER"
+"""Environment variable of the jobs of a multirun on this machine: a file that their launcher has
+locked for as long as they are wanted."""
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+@contextmanager
+def wanted_by_launcher() -> Iterator[None]:
+    """Ends a job with SIGTERM when the process that launched it dies, or gives it up.
+
+    A lock dies with its owner, whatever killed it. Without a launcher in another process, nothing
+    is watched.
+
+    Raises:
+        Terminated: At once if the launcher is gone already, else at the time of SIGTERM; where a
+            `Run` is open, after its round and a checkpoint.
+    """
+    path = os.environ.get(LAUNCHER)
+    if path is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    if not is_launcher() and _is_free(path):
+        raise Terminated
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_SECONDS_BETWEEN_LOOKS):
+            if not is_launcher() and _is_free(path):
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+    before = signal.signal(signal.SIGTERM, _raise_terminated)
+    threading.Thread(target=watch, name="launcher", daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+
+
+def is_launcher() -> bool:
+    """Whether this process is the one that launched the jobs, and runs one itself."""
+    return os.environ.get(f"{LAUNCHER}_PID") == str(os.getpid())
+
+
+def _raise_terminated(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _is_free(path: str) -> bool:
+    """Whether nobody holds the lock; a file that cannot be looked at tells nothing."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 def exit_status(error: BaseException) -> int | None:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from airl_cli.errors import AirlError, NotFoundError, RunFailedError
+from airl_cli.files import take_lock
+from airl_cli.runs.signals import LAUNCHER
+
+log = logging.getLogger("airl_cli")
 
 _THREADS = (
     "OMP_NUM_THREADS",
@@ -41,6 +49,48 @@ def load(extra: str, target: str) -> Any:
 
 class LauncherFailedError(RunFailedError):
     """The launcher itself failed, not one of its jobs."""
+
+
+@contextmanager
+def watched(sweep_dir: str) -> Iterator[None]:
+    """Surroundings of a launch on this machine: its jobs end when this process does.
+
+    On SIGTERM the jobs end after their rounds with a checkpoint, and this process when they have;
+    a second SIGTERM does not wait.
+
+    Args:
+        sweep_dir: Where the jobs write.
+
+    Raises:
+        SystemExit: In the end, if SIGTERM came.
+    """
+    path = Path(sweep_dir) / ".launcher.lock"
+    lock = take_lock(path)
+    if lock is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    stopped = False
+
+    def stop(number: int, frame: Any) -> None:
+        nonlocal stopped
+        stopped = True
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        log.warning("ending the jobs, each after its round and a checkpoint; once more kills them")
+        lock.release()
+
+    before = signal.signal(signal.SIGTERM, stop)
+    ours = {LAUNCHER: str(path.absolute()), f"{LAUNCHER}_PID": str(os.getpid())}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        for name in ours:
+            os.environ.pop(name, None)
+        lock.release()
+        path.unlink(missing_ok=True)
+        if stopped:
+            raise SystemExit(128 + signal.SIGTERM)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ behind them is imported when it is used.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from hydra.core.utils import JobReturn
@@ -13,7 +14,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from airl_cli.sweeps.extras import launching, load
+from airl_cli.sweeps.extras import launching, load, watched
 
 
 class ExtraLauncher(Launcher):
@@ -51,7 +52,10 @@ class ExtraLauncher(Launcher):
         Raises:
             AirlError: If the launcher fails; jobs that fail say so in what is returned.
         """
-        with launching(self._threads, self._sweep_dir):
+        # Jobs of a Slurm cluster outlive the process that submitted them.
+        on_cluster = type(self._launcher).__name__ == "SlurmLauncher"
+        watch = nullcontext() if on_cluster else watched(self._sweep_dir)
+        with watch, launching(self._threads, self._sweep_dir):
             return self._launcher.launch(job_overrides, initial_job_idx)
 
 
