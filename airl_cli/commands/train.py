@@ -80,7 +80,7 @@ def train(cfg: DictConfig) -> float:
             if config["evaluation"].get("retrain"):
                 evaluation = retrain(
                     evaluation,
-                    part("generator"),
+                    job.part("generator"),
                     env,
                     trainer.reward_test,
                     total_timesteps=total_timesteps,

@@ -25,7 +25,6 @@ from airl_cli.evaluation.retrain import ROUND_SETTINGS, train_on_reward
 from airl_cli.evaluation.transfer import TransferEvaluation, summary_table
 from airl_cli.experts.base import Demonstrations, describe_demonstrations
 from airl_cli.runs import LoadedRun, Run, layout, load_run
-from airl_cli.runs.safe_config import safe_instantiate
 from airl_cli.seeding import derive_seed
 
 NOTHING = np.array([])
@@ -97,7 +96,9 @@ def job_config(
     if not any(key.split(".")[0] == "generator" for key in given):
         job["generator"] = source.config["generator"]
     own = {
-        name: source.config["trainer"].get(name) for name in ("total_timesteps", *ROUND_SETTINGS)
+        name: value
+        for name, value in source.part("training").items()
+        if name in ("total_timesteps", *ROUND_SETTINGS)
     }
     taken = {k: v for k, v in own.items() if v is not None and f"trainer.{k}" not in given}
     job["trainer"] = {**config["trainer"], **taken}
@@ -197,8 +198,8 @@ def stream(config: Mapping[str, Any], source: LoadedRun, purpose: str) -> int:
 def generator_of(config: Mapping[str, Any], source: LoadedRun) -> Callable[..., Any]:
     """Makes the SB3 algorithm; the node of a run's config is not trusted."""
     if config["generator"] is source.config["generator"]:
-        node = {**config["generator"], "_partial_": True}
-        return safe_instantiate(node, trusted=config["trust"])
+        algorithm: Callable[..., Any] = source.part("generator", trusted=config["trust"])
+        return algorithm
     return instantiate(config["generator"])
 
 

@@ -63,12 +63,16 @@ class LoadedRun:
         return not isinstance(self.reward_test, RewardFromDiscriminator)
 
     def part(self, name: str, *, trusted: Sequence[str] = ()) -> Any:
-        """What a section of the recorded config describes: `env`, `expert`, `evaluation`.
+        """What a section of the recorded config describes: `env`, `expert`, `generator`.
+
+        `evaluation` and `training` are the checked settings of evaluation and of the rounds.
 
         Raises:
             InvalidValueError: If it is not within the schema of recorded configs.
         """
         received = Received(tuple(trusted))
+        if name == "training":
+            return received.checked(schema.RoundFields, self.config["trainer"])
         if name == "evaluation":
             node = self.config.get(name)
             return received.checked(schema.EvaluationFields, node if node is not None else {})

@@ -434,6 +434,18 @@ class EvaluationFields(Fields):
 
     n_episodes: Annotated[int, Field(ge=2, le=10**6)] = 2
     deterministic: bool = False
+    retrain: bool = False
+
+
+class RoundFields(BaseModel):
+    """Of a trainer, what a policy for its learned reward is trained with."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    total_timesteps: Count | None = None
+    gen_train_timesteps: Count | None = None
+    normalize_gen_reward: bool = True
+    allow_variable_horizon: bool = True
 
 
 class RunFields(BaseModel):
