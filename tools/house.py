@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 LAYERS = (
-    ("errors", "files", "identity", "locks", "nodes", "quiet", "seeding", "serialization", "util"),
+    ("errors", "files", "identity", "locks", "nodes", "quiet", "seeding", "serialization", "text", "util"),
     ("data", "envs", "features", "policy_building", "rewards"),
     ("algorithms", "evaluation", "experts", "generators", "policies", "runs", "videos"),
     ("report", "reporting", "transfer"),

@@ -126,7 +126,7 @@ def test_a_search_goes_on_and_leaves_a_recipe(airl: Airl, tmp_path: Path) -> Non
     ]
     assert airl(*arguments, "hydra.sweeper.n_trials=1").code == 0
     storage = f"sqlite:///{tmp_path}/mine/study.db"
-    study = optuna.load_study("mine", storage)
+    study = optuna.load_study(study_name="mine", storage=storage)
     study.enqueue_trial({"generator.learning_rate": 1e-3, "generator.policy": "No"})
     lost = study.ask()  # as if the process had been killed in a trial that does not work
     lost.suggest_float("generator.learning_rate", 1e-4, 1e-2)
@@ -135,7 +135,7 @@ def test_a_search_goes_on_and_leaves_a_recipe(airl: Airl, tmp_path: Path) -> Non
     assert said.code == 0, said.err
     assert "resuming the study mine: 1 of 3 trials are done, 1 were interrupted" in said.out
     assert re.search(r"trial 3/3: \S+, best \S+ \(trial \d\)", said.out), said.out
-    trials = optuna.load_study("mine", storage).trials
+    trials = optuna.load_study(study_name="mine", storage=storage).trials
     assert [trial.state.name for trial in trials[1:3]] == ["FAIL", "FAIL"]  # lost, and once more
     assert trials[2].params == lost.params
     assert len(trials) == 4
