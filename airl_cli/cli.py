@@ -140,7 +140,7 @@ def _dispatch_verb(command: str, arguments: list[str]) -> None:
     elif arguments and arguments[0].startswith("-"):
         _run_command(command, arguments)  # --help and the like
     else:
-        from airl_cli.config.suggest import did_you_mean
+        from airl_cli.errors import did_you_mean
 
         listed = f"Verbs: {', '.join(verbs)}; airl {command} --help explains them."
         if not arguments:
@@ -150,7 +150,7 @@ def _dispatch_verb(command: str, arguments: list[str]) -> None:
 
 
 def _unknown_command(word: str) -> UsageError:
-    from airl_cli.config.suggest import did_you_mean
+    from airl_cli.errors import did_you_mean
 
     if word.startswith("-"):
         problem, known = f"there is no option {word!r}.", list(OPTIONS)
@@ -219,7 +219,7 @@ def _parse_flags(command: str, arguments: list[str]) -> "argparse.Namespace":
     """Hydra's flags and overrides, in any order; unknown or wrong ones raise `UsageError`."""
     from hydra._internal.utils import get_args_parser
 
-    from airl_cli.config.suggest import did_you_mean
+    from airl_cli.errors import did_you_mean
 
     parser = get_args_parser()
 

@@ -4,6 +4,9 @@ The library raises these where Python's own `ValueError` or `TypeError` is the d
 contract (they derive from them); the command line prints them as two lines without a traceback.
 """
 
+import difflib
+from collections.abc import Iterable
+
 from airl_cli.text import printable
 
 
@@ -60,3 +63,24 @@ class NonFiniteError(RunFailedError, FloatingPointError):
 def one_line(error: BaseException, limit: int = 200) -> str:
     """An exception's message on one printable line, cut at `limit` characters, or its class."""
     return printable(" ".join(str(error).split()) or type(error).__name__, limit)
+
+
+def nearest(word: str, known: Iterable[str]) -> list[str]:
+    """The known names that `word` may have meant, the likeliest first; at most three.
+
+    A dotted key is compared as a whole and then by its last part, another word by the last part
+    alone, so that `total_timestep` finds `trainer.total_timesteps`.
+    """
+    names = sorted(set(known))
+    whole = difflib.get_close_matches(word, names, n=1, cutoff=0.7) if "." in word else []
+    if whole:
+        return whole
+    leaves = {name.rpartition(".")[2] for name in names}
+    leaf = difflib.get_close_matches(word.rpartition(".")[2], leaves, n=1, cutoff=0.7)
+    return [name for name in names if leaf and name.rpartition(".")[2] == leaf[0]][:3]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`Did you mean '...'?`, or nothing where no known name is near."""
+    names = nearest(word, known)
+    return f"Did you mean {' or '.join(map(repr, names))}?" if names else ""

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airl_cli.config.suggest import did_you_mean
-from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.errors import AirlError, InvalidValueError, did_you_mean
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -8,9 +8,8 @@ from typing import Any
 from omegaconf import DictConfig
 
 from airl_cli.commands.job import job_context
-from airl_cli.config.suggest import did_you_mean
 from airl_cli.config.validation import validated
-from airl_cli.errors import InvalidValueError
+from airl_cli.errors import InvalidValueError, did_you_mean
 from airl_cli.files import atomic_write
 from airl_cli.report.find import find_runs
 from airl_cli.report.formats import WRITERS

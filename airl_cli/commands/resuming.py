@@ -15,8 +15,7 @@ from omegaconf import DictConfig
 
 from airl_cli.commands.job import JobContext, accept
 from airl_cli.config.instantiation import instantiate
-from airl_cli.config.ranges import check_combinations, check_ranges
-from airl_cli.config.validation import TRAIN_KEYS, validated
+from airl_cli.config.validation import TRAIN_KEYS, check_discriminator_is_trained, validated
 from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.nodes import assign, lookup
 from airl_cli.runs import Run, layout, schema
@@ -226,8 +225,7 @@ def _with_typed(
             f"{_TOTAL}={after} is less than the {before} of {run}.",
             f"It may be extended: set it to {before} or more, or leave it out.",
         )
-    check_ranges(config)
-    check_combinations(config)
+    check_discriminator_is_trained(config)
     return config
 
 

@@ -1,22 +1,25 @@
 """`airl train`: an expert's demonstrations, AIRL rounds, evaluation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig
 from stable_baselines3.common.vec_env import VecEnv
 
 from airl_cli.algorithms import AdversarialTrainer
-from airl_cli.commands.checks import check_demonstrations_suffice, check_fits_a_round
+from airl_cli.algorithms.checks import check_total_timesteps
 from airl_cli.commands.job import job_context, prepare_process, show
 from airl_cli.commands.resuming import find_job
 from airl_cli.config.instantiation import build
 from airl_cli.data.types import Trajectory
 from airl_cli.envs.check import check_fixed_horizon
+from airl_cli.errors import InvalidValueError
 from airl_cli.evaluation import evaluate, random_baseline
 from airl_cli.evaluation.retrain import ROUND_SETTINGS, retrain
 from airl_cli.experts.check import check_demonstrations
+from airl_cli.nodes import lookup
 from airl_cli.runs import Run
 from airl_cli.seeding import derive_seed
 
@@ -46,7 +49,7 @@ def train(cfg: DictConfig) -> float:
     seed, total_timesteps = config["seed"], config["trainer"]["total_timesteps"]
     prepare_process(config)
     with job.open(context) as run:
-        env = job.part("env")
+        env, expert = job.part("env"), job.part("expert")
         n_episodes = config["evaluation"]["n_episodes"]
         random = random_baseline(env, n_episodes, derive_seed(seed, "evaluation"))
         check_fixed_horizon(
@@ -57,8 +60,8 @@ def train(cfg: DictConfig) -> float:
         check_demonstrations_suffice(config, random.lengths)
         with closing(env.make(derive_seed(seed, "environments"))) as venv:
             trainer = assemble(config, job.part, venv, run, stand_in=random.episode)
-            check_fits_a_round(total_timesteps, trainer.gen_train_timesteps)
-            demonstrations = job.part("expert").demonstrations(env, seed=seed)
+            build("trainer", check_total_timesteps, total_timesteps, trainer.gen_train_timesteps)
+            demonstrations = expert.demonstrations(env, seed=seed)
             check_demonstrations(
                 demonstrations,
                 env,
@@ -127,3 +130,30 @@ def assemble(
         log_dir=run.path / "tensorboard",
         custom_logger=run.attach(build("logger", part("logger"), run.path)),
     )
+
+
+def check_demonstrations_suffice(
+    config: Mapping[str, Any], lengths: Sequence[int] | np.ndarray
+) -> None:
+    """Refuses too few episodes of demonstrations for one batch, where lengths are fixed.
+
+    Args:
+        config: Plain containers.
+        lengths: Of some episodes, in steps.
+
+    Raises:
+        InvalidValueError: If `expert.n_episodes` episodes hold less than
+            `trainer.demo_batch_size` transitions.
+    """
+    n_episodes = lookup(config, "expert.n_episodes")
+    batch_size = config["trainer"]["demo_batch_size"]
+    if n_episodes is None or len(set(lengths)) != 1:
+        return
+    # Of every k-th transition, counted from a random one: so many at least.
+    length = max(1, int(lengths[0]) // (lookup(config, "expert.subsample") or 1))
+    if n_episodes * length < batch_size:
+        raise InvalidValueError(
+            f"expert.n_episodes={n_episodes} of {length} steps are {n_episodes * length} "
+            f"transitions, fewer than one batch of trainer.demo_batch_size={batch_size}.",
+            f"Set expert.n_episodes={-(-batch_size // length)} or more, or a smaller batch.",
+        )

@@ -10,9 +10,8 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from airl_cli.config.paths import conf_dir
-from airl_cli.config.suggest import did_you_mean
-from airl_cli.errors import AirlError, InvalidValueError, one_line
+from airl_cli.config import conf_dir
+from airl_cli.errors import AirlError, InvalidValueError, did_you_mean, one_line
 
 
 def explain(

@@ -1,15 +1,14 @@
 """Objects from config nodes."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate as hydra_instantiate
 
 from airl_cli.config.signatures import parameters
-from airl_cli.config.suggest import did_you_mean
-from airl_cli.errors import AirlError, InvalidValueError, one_line
+from airl_cli.errors import AirlError, InvalidValueError, did_you_mean, one_line
 
 _LONGEST = 300
 """Characters of somebody else's message; some hold whole arrays."""
@@ -52,17 +51,33 @@ def build(name: str, factory: Callable[..., Any], *args: Any, **kwargs: Any) -> 
         AirlError: As the factory raises it, or `InvalidValueError` for what it raises when a
             value does not suit it.
     """
+    target = getattr(factory, "func", factory)
     try:
         return factory(*args, **kwargs)
-    except AirlError:
+    except AirlError as error:
+        add_keys(error, name, parameters(target)[0])
         raise
     except (ValueError, TypeError, AssertionError, AttributeError, RuntimeError) as error:
-        target = getattr(factory, "func", factory)
         raise InvalidValueError(
             f"{name}: {getattr(target, '__name__', target)} refuses its arguments: "
             f"{one_line(error, _LONGEST)}",
             _guess(target, error) or f"Change {name}=... or the keys under it.",
         ) from error
+
+
+def add_keys(error: AirlError, group: str, arguments: Iterable[str]) -> None:
+    """Replaces arguments that an error of the library names by the config keys that set them.
+
+    Args:
+        error: Changed in place.
+        group: The node whose keys they are.
+        arguments: Their names; one without an underscore is only meant where a value follows.
+    """
+    names = [name if "_" in name else f"{name}(?==)" for name in arguments]
+    if names:
+        pattern = re.compile(rf"(?<![\w.])({'|'.join(sorted(names, key=len, reverse=True))})(?!\w)")
+        error.problem = pattern.sub(rf"{group}.\1", error.problem)
+        error.remedy = pattern.sub(rf"{group}.\1", error.remedy)
 
 
 def _guess(target: Callable[..., Any], error: Exception) -> str:

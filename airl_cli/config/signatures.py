@@ -1,36 +1,76 @@
-"""Checks keys and types of a config against the signatures of what its `_target_`s name.
+"""Checks keys, types and limits of a config against the signatures of what its `_target_`s name.
 
 Derived from the signatures, so it covers classes of the user's own as well as ours and SB3's.
 """
 
 import collections.abc
 import inspect
+import math
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
 
-from airl_cli.config.suggest import did_you_mean
-from airl_cli.errors import InvalidTypeError, InvalidValueError, NotFoundError
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from airl_cli.errors import (
+    InvalidTypeError,
+    InvalidValueError,
+    NotFoundError,
+    did_you_mean,
+    one_line,
+)
+from airl_cli.limits import (
+    AT_LEAST_0,
+    COUNT,
+    MORE_THAN_0,
+    SHARE,
+    Count,
+    Limit,
+    check_limit,
+    type_hints,
+)
 from airl_cli.nodes import import_name
 
 RESERVED = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
 ANYTHING: Any = Any
 
+# The same hyperparameters have the same meaning in every SB3 algorithm.
+ALGORITHM = {
+    "learning_rate": MORE_THAN_0,
+    "buffer_size": COUNT,
+    "learning_starts": AT_LEAST_0,
+    "tau": SHARE,
+    "train_freq": COUNT,
+    "gradient_steps": Limit("at least 1, or -1", lambda value: value == -1 or value > 0),
+    "target_update_interval": COUNT,
+    "top_quantiles_to_drop_per_net": AT_LEAST_0,
+    "policy_delay": COUNT,
+    "n_steps": COUNT,
+    "batch_size": COUNT,
+    "n_epochs": COUNT,
+    "gamma": SHARE,
+    "gae_lambda": Limit("between 0 and 1", lambda value: 0 <= value <= 1),
+    "clip_range": MORE_THAN_0,
+    "clip_range_vf": MORE_THAN_0,
+    "vf_coef": AT_LEAST_0,
+    "max_grad_norm": MORE_THAN_0,
+    "target_kl": MORE_THAN_0,
+    "stats_window_size": COUNT,
+}
+"""Limits of arguments of Stable-Baselines3, which has none."""
 
-@dataclass(frozen=True)
-class Integral:
-    """A float in the config, such as 1e5, where a whole number is wanted and meant."""
-
-    path: str
-    value: int
+OPTIMIZER = {"lr": MORE_THAN_0, "weight_decay": AT_LEAST_0}
+"""Limits of arguments of torch's optimisers, which do not check all of them."""
 
 
 def check_signatures(
-    config: Mapping[str, Any], extra: Mapping[str, Mapping[str, Any]], prefix: str = ""
-) -> Iterator[Integral]:
+    config: dict[str, Any], extra: Mapping[str, Mapping[str, Any]], prefix: str = ""
+) -> None:
     """Checks every node with a `_target_`, however deep.
+
+    A float such as 1e5 becomes an integer, in place, where an integer is wanted.
 
     Args:
         config: Plain, resolved containers.
@@ -38,17 +78,14 @@ def check_signatures(
             node's dotted path.
         prefix: Dotted path of `config`, ending in a dot.
 
-    Yields:
-        The values that should be replaced by whole numbers.
-
     Raises:
-        InvalidValueError: For a key that the target does not take.
+        InvalidValueError: For a key that the target does not take, or a number outside its limit.
         InvalidTypeError: For a value of a type that it does not take.
         NotFoundError: For a target that cannot be imported.
     """
     path = prefix.rstrip(".")
     if "_target_" in config:
-        yield from _check_node(config, path, extra.get(path, {}))
+        _check_node(config, path, extra.get(path, {}))
     elif path in extra or not path:
         hints = extra.get(path, {})
         for key in config if path else ():  # at the top a key may be there for interpolations
@@ -57,14 +94,18 @@ def check_signatures(
                     f"there is no key '{path}.{key}'.",
                     did_you_mean(key, hints) or f"{path} has: {', '.join(hints)}.",
                 )
-        yield from _check_types(config, prefix, hints)
+        _check_values(config, prefix, hints)
+    else:
+        _check_values(config, prefix, _in_mapping(path))
     for key, value in config.items():
-        if isinstance(value, Mapping):
-            yield from check_signatures(value, extra, f"{prefix}{key}.")
+        for node in value if isinstance(value, list) else [value]:
+            if isinstance(node, dict):
+                check_signatures(node, extra, f"{prefix}{key}.")
 
 
-def _check_node(node: Mapping[str, Any], path: str, extra: Mapping[str, Any]) -> Iterator[Integral]:
-    accepted, open_ended = parameters(locate(node["_target_"], path))
+def _check_node(node: dict[str, Any], path: str, extra: Mapping[str, Any]) -> None:
+    target = locate(node["_target_"], path)
+    accepted, open_ended = parameters(target)
     hints = {**accepted, **extra}
     for key in node:
         if key not in hints and key not in RESERVED and not open_ended:
@@ -73,23 +114,55 @@ def _check_node(node: Mapping[str, Any], path: str, extra: Mapping[str, Any]) ->
                 f"{path}.{key}: {node['_target_']} takes no argument {key!r}.",
                 guess or f"It takes: {', '.join(n for n in sorted(hints) if n[0] != '_')}.",
             )
-    yield from _check_types(node, f"{path}.", hints)
+    if inspect.isclass(target) and issubclass(target, BaseAlgorithm):
+        limits = {key: Annotated[hints.get(key, ANYTHING), ALGORITHM[key]] for key in ALGORITHM}
+        hints = {**hints, **limits}
+    _check_values(node, f"{path}.", hints)
+    if inspect.isclass(target) and issubclass(target, torch.optim.Optimizer):
+        _check_optimizer(target, path)
 
 
-def _check_types(
-    node: Mapping[str, Any], prefix: str, hints: Mapping[str, Any]
-) -> Iterator[Integral]:
+def _in_mapping(path: str) -> dict[str, Any]:
+    """Type hints within a mapping of arguments for a policy or an optimiser."""
+    name = path.rpartition(".")[2]
+    if name.endswith(("opt_kwargs", "optimizer_kwargs")):
+        return {key: Annotated[Any, limit] for key, limit in OPTIMIZER.items()}
+    if name in ("policy_kwargs", "net_arch"):
+        return {key: Sequence[Count] | Mapping[str, Any] for key in ("net_arch", "pi", "vf", "qf")}
+    return {}
+
+
+def _check_optimizer(target: type[torch.optim.Optimizer], path: str) -> None:
+    """Refuses optimisers that cannot make a step with the gradients of a dense net."""
+    weight = torch.nn.Parameter(torch.zeros(2))
+    weight.grad = torch.ones(2)
+    try:
+        target([weight]).step()  # type: ignore[call-arg]
+    except Exception as error:  # whatever the optimiser raises
+        raise InvalidValueError(
+            f"{path}._target_={target.__name__} cannot train these nets: {one_line(error)}",
+            "Use another optimiser, such as torch.optim.Adam.",
+        ) from error
+
+
+def _check_values(node: dict[str, Any], prefix: str, hints: Mapping[str, Any]) -> None:
     for key, value in node.items():
         hint = hints.get(key, ANYTHING)
-        if key in RESERVED or matches(value, hint):
+        path = f"{prefix}{key}"
+        if key in RESERVED:
             continue
-        if isinstance(value, float) and value.is_integer() and matches(int(value), hint):
-            yield Integral(f"{prefix}{key}", int(value))
-            continue
-        raise InvalidTypeError(
-            f"{prefix}{key}={_shown(value)} is of the wrong type: {describe(hint)} is wanted.",
-            f"Set {prefix}{key} to {describe(hint)}.",
-        )
+        if not matches(value, hint):
+            if not (isinstance(value, float) and value.is_integer() and matches(int(value), hint)):
+                raise InvalidTypeError(
+                    f"{path}={_shown(value)} is of the wrong type: {describe(hint)} is wanted.",
+                    f"Set {path} to {describe(hint)}.",
+                )
+            node[key] = int(value)
+        check_limit(path, node[key], hint)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InvalidValueError(
+                f"{path} must be a finite number, got {value}.", f"Set {path} to a number."
+            )
 
 
 def locate(target: str, path: str) -> Callable[..., Any]:
@@ -136,7 +209,7 @@ def parameters(target: Callable[..., Any]) -> tuple[dict[str, Any], bool]:
             signature = inspect.signature(function)
         except (TypeError, ValueError):  # written in C
             return accepted, True
-        hints = _type_hints(function)
+        hints = type_hints(function)
         for parameter in signature.parameters.values():
             if parameter.kind in _BY_KEYWORD and parameter.name != "self":
                 accepted.setdefault(parameter.name, hints.get(parameter.name, ANYTHING))
@@ -149,14 +222,6 @@ def parameters(target: Callable[..., Any]) -> tuple[dict[str, Any], bool]:
 _BY_KEYWORD = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-def _type_hints(function: Any) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(function)
-    except Exception:  # a name that only type checkers import
-        hints = getattr(function, "__annotations__", {})
-        return {name: hint for name, hint in hints.items() if not isinstance(hint, str)}
-
-
 def matches(value: Any, hint: Any) -> bool:
     """Whether a value from a config fits a type hint; unknown kinds of hints fit everything."""
     if hint is ANYTHING or (isinstance(value, Mapping) and "_target_" in value):
@@ -166,7 +231,7 @@ def matches(value: Any, hint: Any) -> bool:
         return any(matches(value, option) for option in arguments)
     if origin is typing.Literal:
         return value in arguments
-    if origin is typing.Annotated:
+    if origin is Annotated:
         return matches(value, arguments[0])
     if hint is None or hint is type(None):
         return value is None
@@ -227,6 +292,8 @@ def describe(hint: Any) -> str:
     if hint in _WORDS:
         return _WORDS[hint]
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return describe(arguments[0])
     if origin in (typing.Union, types.UnionType):
         return " or ".join(dict.fromkeys(describe(option) for option in arguments))
     if origin is typing.Literal:

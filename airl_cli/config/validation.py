@@ -1,65 +1,69 @@
 """All checks of a composed config, in the order in which they help most."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from airl_cli.config.hydra_errors import missing_value
-from airl_cli.config.ranges import check_combinations, check_ranges
 from airl_cli.config.signatures import check_signatures
 from airl_cli.errors import InvalidValueError, one_line
-from airl_cli.nodes import with_current_names
+from airl_cli.limits import Count, CountOrZero, Fraction, Limit, NonNegative, Seed, Share
+from airl_cli.nodes import lookup, with_current_names
 
 # What commands read themselves, besides what a `_target_` takes: by node, with type hints.
 OwnKeys = Mapping[str, Mapping[str, Any]]
 
+Threads = Annotated[int, Limit("between 1 and 1024", lambda value: 1 <= value <= 1024)]
+Episodes = Annotated[int, Limit("between 2 and 1000000", lambda value: 2 <= value <= 10**6)]
+Pixels = Annotated[int, Limit("between 2 and 2000", lambda value: 2 <= value <= 2000)]
+
 TRAIN_KEYS: OwnKeys = {
     "": {
-        "seed": int,
+        "seed": Seed,
         "device": str,
-        "torch_threads": int | None,
+        "torch_threads": Threads | None,
         "verbose": bool,
         "resume": str | None,
         "trust": list[str],
     },
     "trainer": {
-        "total_timesteps": int,
-        "checkpoint_every": int | None,
-        "keep_checkpoints": int,
-        "checkpoint_share": float | None,
+        "total_timesteps": Count,
+        "checkpoint_every": Count | None,
+        "keep_checkpoints": Count,
+        "checkpoint_share": Share | None,
     },
-    "evaluation": {"n_episodes": int, "deterministic": bool, "retrain": bool},
+    "evaluation": {"n_episodes": Episodes, "deterministic": bool, "retrain": bool},
 }
 TRANSFER_KEYS: OwnKeys = {
     "": {**TRAIN_KEYS[""], "run": str, "gail_run": str | None},
     "trainer": TRAIN_KEYS["trainer"],
-    "upper_bound": {"total_timesteps": int, "temperature": float},
-    "evaluation": {"n_episodes": int, "deterministic": bool},
+    "upper_bound": {"total_timesteps": Count, "temperature": NonNegative},
+    "evaluation": {"n_episodes": Episodes, "deterministic": bool},
 }
-_OF_A_RUN = {**TRAIN_KEYS[""], "run": str, "seed": int | None}
+_OF_A_RUN = {**TRAIN_KEYS[""], "run": str, "seed": Seed | None}
 EVALUATE_KEYS: OwnKeys = {
-    "": {**_OF_A_RUN, "video": bool, "video_episodes": int, "video_steps": int | None},
-    "evaluation": {"n_episodes": int | None, "deterministic": bool | None},
+    "": {**_OF_A_RUN, "video": bool, "video_episodes": Count, "video_steps": Count | None},
+    "evaluation": {"n_episodes": Episodes | None, "deterministic": bool | None},
 }
 REWARD_KEYS: OwnKeys = {
     "": {
         **_OF_A_RUN,
-        "n_episodes": int,
-        "n_mean_samples": int,
-        "discount": float | None,
+        "n_episodes": Count,
+        "n_mean_samples": Count,
+        "discount": Fraction | None,
     },
     "heat_map": {
-        "dimensions": list[int] | None,
+        "dimensions": list[CountOrZero] | None,
         "labels": list[str] | None,
-        "resolution": int,
+        "resolution": Pixels,
     },
 }
 
 
 def validated(cfg: DictConfig, own_keys: OwnKeys, *, together: bool = True) -> dict[str, Any]:
-    """The config as plain, resolved containers, with every key, type and range checked.
+    """The config as plain, resolved containers, with every key, type and limit checked.
 
     Args:
         cfg: The composed config.
@@ -67,19 +71,35 @@ def validated(cfg: DictConfig, own_keys: OwnKeys, *, together: bool = True) -> d
         together: Whether values must fit one another; not where others will take their places.
 
     Raises:
-        AirlError: For the first mistake; the message names the key as one would type it.
+        AirlError: For the first mistake; the message names the config key.
     """
     config = plain(cfg)
-    for whole in check_signatures(config, own_keys):
-        parent, _, key = whole.path.rpartition(".")
-        node = config
-        for part in parent.split(".") if parent else ():
-            node = node[part]
-        node[key] = whole.value
-    check_ranges(config)
+    for node, keys in own_keys.items():
+        for key in keys:
+            path = f"{node}.{key}".lstrip(".")
+            if key not in (lookup(config, node) if node else config):
+                raise InvalidValueError(
+                    f"{path} is missing.", f"Leave out ~{path}, or set {path}=<value>."
+                )
+    check_signatures(config, own_keys)
     if together:
-        check_combinations(config)
+        check_discriminator_is_trained(config)
     return config
+
+
+def check_discriminator_is_trained(config: Mapping[str, Any]) -> None:
+    """Refuses a training without a single update of the discriminator.
+
+    Raises:
+        InvalidValueError: If both numbers of updates are 0.
+    """
+    updates = ("n_disc_updates_per_round", "n_disc_updates_before_pricing")
+    counts = [lookup(config, f"trainer.{name}") for name in updates]
+    if counts[0] is not None and not any(counts):
+        raise InvalidValueError(
+            "trainer.n_disc_updates_per_round=0 leaves the discriminator untrained.",
+            "Set it, or trainer.n_disc_updates_before_pricing, to 1 or more.",
+        )
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from airl_cli.data.types import (
     as_object_array,
 )
 from airl_cli.errors import InvalidValueError
+from airl_cli.limits import Count, check_limit
 
 
 def flatten_trajectories(trajectories: Iterable[Trajectory]) -> Transitions:
@@ -64,18 +65,6 @@ def _infos(trajectory: Trajectory) -> np.ndarray:
     return np.asarray(trajectory.infos, dtype=object)
 
 
-def check_every(every: int) -> None:
-    """Checks a distance between transitions.
-
-    Raises:
-        InvalidValueError: If it is below 1.
-    """
-    if every < 1:
-        raise InvalidValueError(
-            f"expert.subsample={every} keeps nothing.", "Set it to 1 (everything) or more."
-        )
-
-
 def subsample_indices(lengths: np.ndarray, every: int, rng: np.random.Generator) -> np.ndarray:
     """Numbers of every k-th transition, counted through all episodes.
 
@@ -88,7 +77,7 @@ def subsample_indices(lengths: np.ndarray, every: int, rng: np.random.Generator)
         every: Distance between those kept.
         rng: Draws the first one of each episode; an episode shorter than `every` keeps one.
     """
-    check_every(every)
+    check_limit("subsample", every, Count)
     lengths = np.asarray(lengths, dtype=np.int64)
     starts = np.cumsum(lengths) - lengths
     offsets = rng.integers(0, np.minimum(every, lengths))

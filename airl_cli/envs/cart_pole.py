@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.classic_control import CartPoleEnv
 
-from airl_cli.errors import InvalidValueError
+from airl_cli.limits import NonNegative, Positive, check_limits
 
 
 class CartPolePhysicsEnv(CartPoleEnv):
@@ -41,17 +40,16 @@ class CartPolePhysicsEnv(CartPoleEnv):
 
     def __init__(
         self,
-        length: float = 0.5,
-        masspole: float = 0.1,
-        force_mag: float = 10.0,
-        gravity: float = 9.8,
+        length: Positive = 0.5,
+        masspole: Positive = 0.1,
+        force_mag: Positive = 10.0,
+        gravity: NonNegative = 9.8,
         render_mode: str | None = None,
     ) -> None:
+        check_limits(type(self), locals())
         super().__init__(render_mode=render_mode)
-        self.length = _checked("length", length)
-        self.masspole = _checked("masspole", masspole)
-        self.force_mag = _checked("force_mag", force_mag)
-        self.gravity = _checked("gravity", gravity, zero_allowed=True)
+        self.length, self.masspole = float(length), float(masspole)
+        self.force_mag, self.gravity = float(force_mag), float(gravity)
         self.total_mass = self.masspole + self.masscart
         self.polemass_length = self.masspole * self.length
         largest = np.finfo(np.float32).max
@@ -78,12 +76,3 @@ class CartPolePhysicsEnv(CartPoleEnv):
         on_screen = np.abs(next_state[:, 0]) < self.x_threshold
         upright = np.abs(next_state[:, 2]) < self.theta_threshold_radians
         return (on_screen & upright).astype(np.float64)
-
-
-def _checked(name: str, value: float, zero_allowed: bool = False) -> float:
-    if not math.isfinite(value) or value < 0 or (value == 0 and not zero_allowed):
-        raise InvalidValueError(
-            f"{name} is {value}.",
-            f"Set it to a finite number {'of 0 or more' if zero_allowed else 'greater than 0'}.",
-        )
-    return float(value)

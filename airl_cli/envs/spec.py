@@ -11,6 +11,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from airl_cli.envs.make import EnvWrapper, make_vec_env
 from airl_cli.errors import InvalidValueError
 from airl_cli.identity import describe
+from airl_cli.limits import Count, check_limits
 
 VECTORIZATIONS = ("dummy", "subproc")
 
@@ -33,8 +34,8 @@ class EnvSpec:
     """
 
     id: str
-    n_envs: int = 8
-    max_episode_steps: int | None = None
+    n_envs: Count = 8
+    max_episode_steps: Count | None = None
     kwargs: Mapping[str, Any] | None = None
     import_module: str | None = None
     vectorization: Literal["dummy", "subproc"] = "dummy"
@@ -43,13 +44,7 @@ class EnvSpec:
     def __post_init__(self) -> None:
         if not self.id:
             raise InvalidValueError("the environment has no id.", "Set env.id, e.g. Pendulum-v1.")
-        if self.n_envs < 1:
-            raise InvalidValueError(f"env.n_envs is {self.n_envs}; it must be at least 1.")
-        if self.max_episode_steps is not None and self.max_episode_steps < 1:
-            raise InvalidValueError(
-                f"env.max_episode_steps is {self.max_episode_steps}; it must be at least 1.",
-                "null keeps the registered time limit.",
-            )
+        check_limits(EnvSpec, vars(self))
         if self.vectorization not in VECTORIZATIONS:
             raise InvalidValueError(
                 f"env.vectorization is {self.vectorization!r}.",

@@ -9,6 +9,7 @@ from typing import Any
 
 from airl_cli.envs.point_maze import Direction
 from airl_cli.envs.spec import EnvSpec
+from airl_cli.limits import NonNegative, Positive
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,10 +51,10 @@ class CartPoleSpec(_PhysicsSpec):
     """
 
     id: str = dataclasses.field(default="airl/CartPole-v0", init=False)
-    length: float = 0.5
-    masspole: float = 0.1
-    force_mag: float = 10.0
-    gravity: float = 9.8
+    length: Positive = 0.5
+    masspole: Positive = 0.1
+    force_mag: Positive = 10.0
+    gravity: NonNegative = 9.8
 
 
 # The names in configs, those of earlier runs included.

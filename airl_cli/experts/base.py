@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from airl_cli.data.transitions import check_every, subsample
+from airl_cli.data.transitions import subsample
 from airl_cli.data.types import Trajectory, Transitions
 from airl_cli.data.validate import lengths_of, returns_of
 from airl_cli.errors import InvalidValueError
 from airl_cli.evaluation import sample_episodes
-from airl_cli.experts.wrappers import NoisyPolicy, check_noise
+from airl_cli.experts.wrappers import NoisyPolicy
+from airl_cli.limits import Count, Fraction, check_limits
 from airl_cli.seeding import derive_seed
 
 if TYPE_CHECKING:
@@ -113,16 +114,13 @@ class Sampling:
         InvalidValueError: If one is out of range.
     """
 
-    n_episodes: int
-    noise: float = 0.0
-    subsample: int = 1
+    n_episodes: Count
+    noise: Fraction = 0.0
+    subsample: Count = 1
     deterministic: bool = False
 
     def __post_init__(self) -> None:
-        if self.n_episodes < 1:
-            raise InvalidValueError(f"expert.n_episodes={self.n_episodes} must be positive")
-        check_noise(self.noise)
-        check_every(self.subsample)
+        check_limits(Sampling, vars(self))
 
 
 class PolicyExpert(ABC):

@@ -17,9 +17,9 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 
 from airl_cli.data.rollout import flatten_trajectories
 from airl_cli.data.types import Transitions
-from airl_cli.errors import InvalidValueError
 from airl_cli.experts.base import Demonstrations, Expert, PolicyExpert, Sampling, log
 from airl_cli.experts.checkpoint import default_policy
+from airl_cli.limits import Count, Fraction, Positive, check_limits
 from airl_cli.policy_building import SpacesVecEnv
 from airl_cli.seeding import derive_seed, isolated_rng
 
@@ -49,20 +49,18 @@ class ClonedExpert(PolicyExpert):
     source: ClassVar[str] = "bc_noise"
 
     teacher: Expert
-    n_episodes: int = 32
-    noise: float = 0.0
-    subsample: int = 1
-    updates: int = 2000
-    batch_size: int = 256
-    learning_rate: float = 1e-3
+    n_episodes: Count = 32
+    noise: Fraction = 0.0
+    subsample: Count = 1
+    updates: Count = 2000
+    batch_size: Count = 256
+    learning_rate: Positive = 1e-3
     policy_kwargs: Mapping[str, Any] | None = None
     device: str = "cpu"
 
     def __post_init__(self) -> None:
+        check_limits(ClonedExpert, vars(self))
         self.sampling = Sampling(self.n_episodes, self.noise, self.subsample)
-        for name in ("updates", "batch_size", "learning_rate"):
-            if getattr(self, name) <= 0:
-                raise InvalidValueError(f"expert.{name}={getattr(self, name)} must be positive")
 
     def policy_for(self, env: EnvSpec, *, seed: int) -> tuple[ActorCriticPolicy, dict[str, Any]]:
         """The clone of the teacher's demonstrations; errors as the teacher's."""

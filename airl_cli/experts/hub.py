@@ -16,6 +16,7 @@ from airl_cli.errors import InvalidValueError, NotFoundError, one_line
 from airl_cli.experts.base import Demonstrations, Sampling
 from airl_cli.experts.checkpoint import CheckpointExpert, check_algorithm
 from airl_cli.experts.recorded import Selection, recorded_demonstrations
+from airl_cli.limits import Count, Fraction
 from airl_cli.quiet import quiet_loggers
 
 if TYPE_CHECKING:
@@ -60,13 +61,13 @@ class HubExpert:
     policy: str | None = None
     policy_kwargs: Mapping[str, Any] | None = None
     deterministic: bool = False
-    noise: float = 0.0
+    noise: Fraction = 0.0
     trust_pickle: bool = False
     vec_normalize: str | None = None
     split: str = "train"
     clip_actions: bool = False
-    n_episodes: int | None = None
-    subsample: int = 1
+    n_episodes: Count | None = None
+    subsample: Count = 1
     sha256: str | None = None
     device: str = "cpu"
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airl_cli.experts.base import PolicyExpert, Sampling
+from airl_cli.limits import Count
 
 if TYPE_CHECKING:
     from airl_cli.envs import EnvSpec
@@ -25,8 +26,8 @@ class RandomExpert(PolicyExpert):
 
     source: ClassVar[str] = "random"
 
-    n_episodes: int = 32
-    subsample: int = 1
+    n_episodes: Count = 32
+    subsample: Count = 1
 
     def __post_init__(self) -> None:
         self.sampling = Sampling(self.n_episodes, subsample=self.subsample)

@@ -27,6 +27,7 @@ from airl_cli.evaluation import (
 from airl_cli.experts import cache
 from airl_cli.experts.base import PolicyExpert, Sampling, log
 from airl_cli.identity import describe, short_hash
+from airl_cli.limits import Count, Fraction, NonNegative, Seed, check_limits
 from airl_cli.policy_building import rebuild_policy
 from airl_cli.quiet import leave_no_log_folder
 from airl_cli.seeding import derive_seed, isolated_rng
@@ -67,26 +68,19 @@ class TrainedExpert(PolicyExpert):
     source: ClassVar[str] = "trained"
 
     algorithm: Callable[..., BaseAlgorithm]
-    total_timesteps: int
-    n_envs: int = 8
-    n_episodes: int = 32
-    seed: int = 0
+    total_timesteps: Count
+    n_envs: Count = 8
+    n_episodes: Count = 32
+    seed: Seed = 0
     normalize_reward: bool = False
     cache_dir: str = "outputs/experts"
     device: str = "cpu"
-    noise: float = 0.0
-    subsample: int = 1
-    temperature: float = 0.0
+    noise: Fraction = 0.0
+    subsample: Count = 1
+    temperature: NonNegative = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("total_timesteps", "n_envs", "n_episodes"):
-            if getattr(self, name) < 1:
-                raise InvalidValueError(f"expert.{name}={getattr(self, name)} must be positive")
-        if self.temperature < 0:
-            raise InvalidValueError(
-                f"expert.temperature={self.temperature} must not be negative",
-                "0 trains the expert on the plain reward; 0.01 to 0.1 of a step's reward is usual.",
-            )
+        check_limits(TrainedExpert, vars(self))
         self.sampling = Sampling(self.n_episodes, self.noise, self.subsample)
 
     def policy_for(self, env: EnvSpec, *, seed: int) -> tuple[BasePolicy, dict[str, Any]]:

@@ -14,6 +14,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from airl_cli.data.policies import Predictor
 from airl_cli.errors import InvalidValueError, NotFoundError, one_line
+from airl_cli.limits import Fraction, check_limit
 from airl_cli.policy_building import SpacesVecEnv
 
 
@@ -32,7 +33,7 @@ class NoisyPolicy:
     """
 
     def __init__(self, policy: Predictor, action_space: Space[Any], noise: float) -> None:
-        check_noise(noise)
+        check_limit("noise", noise, Fraction)
         self.policy = policy
         self.action_space = copy.deepcopy(action_space)
         self.noise = noise
@@ -66,15 +67,6 @@ class NormalizedPolicy:
         scaled = self.statistics.normalize_obs(np.asarray(observation))
         return self.policy.predict(scaled, *args, **kwargs)
 
-
-def check_noise(noise: float) -> None:
-    """Checks a probability of random actions.
-
-    Raises:
-        InvalidValueError: If it is not between 0 and 1.
-    """
-    if not 0 <= noise <= 1:
-        raise InvalidValueError(f"noise must be between 0 and 1, got {noise}.", "Set it within.")
 
 
 def load_statistics(

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from airl_cli.errors import InvalidValueError
+from airl_cli.limits import Count, Fraction, Members
 from airl_cli.rewards.base import Array, RewardNet, RewardNetWithVariance
 from airl_cli.rewards.layers import evaluating
 from airl_cli.rewards.nets import BasicPotentialMLP, BasicRewardNet
@@ -164,10 +165,10 @@ class ShapedRewardEnsemble(ShapedRewardNet):
         observation_space: spaces.Space,
         action_space: spaces.Space,
         *,
-        n_members: int = 3,
-        reward_hid_sizes: Iterable[int] = (32,),
-        potential_hid_sizes: Iterable[int] = (32, 32),
-        discount_factor: float = 0.99,
+        n_members: Members = 3,
+        reward_hid_sizes: Iterable[Count] = (32,),
+        potential_hid_sizes: Iterable[Count] = (32, 32),
+        discount_factor: Fraction = 0.99,
         use_state: bool = True,
         use_action: bool = True,
         use_next_state: bool = False,

@@ -13,6 +13,7 @@ import torch as th
 from gymnasium import spaces
 from torch import Tensor
 
+from airl_cli.limits import Count, Fraction
 from airl_cli.rewards.base import ForwardWrapper, RewardNet
 from airl_cli.rewards.nets import (
     BasicPotentialCNN,
@@ -38,7 +39,7 @@ class ShapedRewardNet(ForwardWrapper):
         self,
         base: RewardNet,
         potential: Callable[[Tensor], Tensor],
-        discount_factor: float,
+        discount_factor: Fraction,
     ) -> None:
         super().__init__(base)
         self.potential = potential  # a Module registers itself
@@ -72,13 +73,13 @@ class BasicShapedRewardNet(ShapedRewardNet):
         observation_space: spaces.Space,
         action_space: spaces.Space,
         *,
-        reward_hid_sizes: Iterable[int] = (32,),
-        potential_hid_sizes: Iterable[int] = (32, 32),
+        reward_hid_sizes: Iterable[Count] = (32,),
+        potential_hid_sizes: Iterable[Count] = (32, 32),
         use_state: bool = True,
         use_action: bool = True,
         use_next_state: bool = False,
         use_done: bool = False,
-        discount_factor: float = 0.99,
+        discount_factor: Fraction = 0.99,
         **kwargs: Any,
     ) -> None:
         base = BasicRewardNet(
@@ -114,9 +115,9 @@ class CnnShapedRewardNet(ShapedRewardNet):
         observation_space: spaces.Space,
         action_space: spaces.Space,
         *,
-        reward_hid_channels: Iterable[int] = (32, 32),
-        potential_hid_channels: Iterable[int] = (32, 32),
-        discount_factor: float = 0.99,
+        reward_hid_channels: Iterable[Count] = (32, 32),
+        potential_hid_channels: Iterable[Count] = (32, 32),
+        discount_factor: Fraction = 0.99,
         hwc_format: bool = True,
         spectral_norm: bool = False,
         **kwargs: Any,

@@ -6,7 +6,7 @@ from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-from airl_cli.config.paths import conf_dir
+from airl_cli.config import conf_dir
 
 _GROUPS = (("hydra", "launcher"), ("hydra", "sweeper"), ("hydra", "sweeper", "sampler"))
 

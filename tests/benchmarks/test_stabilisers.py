@@ -4,7 +4,7 @@ import json
 import pytest
 from hydra import compose, initialize_config_dir
 
-from airl_cli.config.paths import conf_dir
+from airl_cli.config import conf_dir
 
 
 @pytest.fixture

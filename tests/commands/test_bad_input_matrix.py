@@ -17,7 +17,7 @@ from hydra._internal.hydra import Hydra
 from omegaconf import OmegaConf
 
 from airl_cli.commands import COMMANDS
-from airl_cli.config.paths import conf_dir
+from airl_cli.config import conf_dir
 from airl_cli.config.ranges import RANGES
 from airl_cli.nodes import lookup
 from support.cli import Airl

@@ -2,7 +2,7 @@
 
 import pytest
 
-from airl_cli.config.suggest import did_you_mean, nearest
+from airl_cli.errors import did_you_mean, nearest
 
 KNOWN = ["env", "env.n_envs", "expert.total_timesteps", "seed", "trainer.total_timesteps"]
 

@@ -5,7 +5,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from airl_cli.config.paths import conf_dir
+from airl_cli.config import conf_dir
 from airl_cli.data import rollout
 from airl_cli.envs import EnvSpec, FixedHorizon
 from airl_cli.errors import InvalidValueError
