@@ -46,6 +46,8 @@ NonNegative = Annotated[float, AT_LEAST_0]
 Positive = Annotated[float, MORE_THAN_0]
 Share = Annotated[float, SHARE]
 Fraction = Annotated[float, Limit("between 0 and 1", lambda value: 0 <= value <= 1)]
+Members = Annotated[int, Limit("between 2 and 1000", lambda value: 2 <= value <= 1000)]
+Smoothing = Annotated[float, Limit("at least 0, less than 0.5", lambda value: 0 <= value < 0.5)]
 Seed = Annotated[int, Limit("between 0 and 4294967295", lambda value: 0 <= value < 2**32)]
 
 

@@ -11,6 +11,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from airl_cli.algorithms.adversarial import AdversarialTrainer
 from airl_cli.algorithms.log_prob import check_has_log_prob
 from airl_cli.algorithms.samples import Demonstrations
+from airl_cli.limits import Count, NonNegative
 from airl_cli.rewards.base import RewardNet, unwrapped
 
 
@@ -39,11 +40,11 @@ class AIRL(AdversarialTrainer):
         self,
         *,
         demonstrations: Demonstrations,
-        demo_batch_size: int,
+        demo_batch_size: Count,
         venv: VecEnv,
         gen_algo: BaseAlgorithm,
         reward_net: RewardNet,
-        log_prob_weight: float = 1.0,
+        log_prob_weight: NonNegative = 1.0,
         **kwargs: Any,
     ) -> None:
         check_has_log_prob(gen_algo)

@@ -13,6 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from airl_cli.algorithms.adversarial import AdversarialTrainer
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.samples import Demonstrations
+from airl_cli.limits import Count
 from airl_cli.rewards.base import RewardNet, RewardNetWrapper
 
 
@@ -46,7 +47,7 @@ class GAIL(AdversarialTrainer):
         self,
         *,
         demonstrations: Demonstrations,
-        demo_batch_size: int,
+        demo_batch_size: Count,
         venv: VecEnv,
         gen_algo: BaseAlgorithm,
         reward_net: RewardNet,

@@ -14,7 +14,6 @@ import numpy as np
 from airl_cli.data.transitions import subsample
 from airl_cli.data.types import Trajectory, Transitions
 from airl_cli.data.validate import lengths_of, returns_of
-from airl_cli.errors import InvalidValueError
 from airl_cli.evaluation import sample_episodes
 from airl_cli.experts.wrappers import NoisyPolicy
 from airl_cli.limits import Count, Fraction, check_limits

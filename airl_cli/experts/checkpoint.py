@@ -23,6 +23,7 @@ from airl_cli.errors import InvalidValueError, NotFoundError, one_line
 from airl_cli.experts.base import Demonstrations, PolicyExpert, Sampling, log
 from airl_cli.experts.sb3_zip import read_model
 from airl_cli.experts.wrappers import NormalizedPolicy, load_statistics
+from airl_cli.limits import Count, Fraction
 from airl_cli.policy_building import build_policy
 from airl_cli.serialization import fill_module
 
@@ -69,9 +70,9 @@ class CheckpointExpert(PolicyExpert):
     algo: str = "ppo"
     policy: str | None = None
     policy_kwargs: Mapping[str, Any] | None = None
-    n_episodes: int = 32
-    noise: float = 0.0
-    subsample: int = 1
+    n_episodes: Count = 32
+    noise: Fraction = 0.0
+    subsample: Count = 1
     deterministic: bool = False
     trust_pickle: bool = False
     vec_normalize: str | None = None

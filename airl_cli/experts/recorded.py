@@ -15,10 +15,11 @@ from airl_cli.data.formats import Recording, minari
 from airl_cli.data.spaces import describe, same_space
 from airl_cli.data.storage import TrajectoryFile
 from airl_cli.data.stored import StoredEpisodes, StoredTransitions
-from airl_cli.data.transitions import check_every, subsample, subsample_indices
+from airl_cli.data.transitions import subsample, subsample_indices
 from airl_cli.data.validate import EpisodeValidator
 from airl_cli.errors import InvalidValueError
 from airl_cli.experts.base import Demonstrations, describe_demonstrations, log
+from airl_cli.limits import Count, NonNegative, check_limits
 from airl_cli.seeding import derive_seed
 
 if TYPE_CHECKING:
@@ -43,16 +44,14 @@ class Selection:
         InvalidValueError: If a number is out of range.
     """
 
-    n_episodes: int | None = None
-    subsample: int = 1
+    n_episodes: Count | None = None
+    subsample: Count = 1
     clip_actions: bool = False
     sha256: str | None = None
-    memory_limit: float = 256
+    memory_limit: NonNegative = 256
 
     def __post_init__(self) -> None:
-        if self.n_episodes is not None and self.n_episodes < 1:
-            raise InvalidValueError(f"n_episodes must be at least 1, got {self.n_episodes}.")
-        check_every(self.subsample)
+        check_limits(Selection, vars(self))
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,6 @@ class NormalizedPolicy:
         return self.policy.predict(scaled, *args, **kwargs)
 
 
-
 def load_statistics(
     path: str | Path, spaces: tuple[Space[Any], Space[Any]], *, trust_pickle: bool
 ) -> VecNormalize:

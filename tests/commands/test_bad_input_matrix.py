@@ -6,20 +6,22 @@ command line, in this process.
 
 from __future__ import annotations
 
-import math
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra._internal.hydra import Hydra
 from omegaconf import OmegaConf
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 from airl_cli.commands import COMMANDS
 from airl_cli.config import conf_dir
-from airl_cli.config.ranges import RANGES
-from airl_cli.nodes import lookup
+from airl_cli.config.signatures import ALGORITHM, locate, parameters
+from airl_cli.config.validation import TRAIN_KEYS, OwnKeys
+from airl_cli.limits import broken_limit
 from support.cli import Airl
 
 BASES = {
@@ -58,10 +60,22 @@ def of_wrong_type(value: Any) -> str | None:
     return None
 
 
-def out_of_range(path: str) -> str | None:
-    """A number that the table of ranges forbids."""
-    candidates = (-1, 0, 1.5, 2**32, -math.inf)
-    return next((str(c) for c in candidates if not RANGES[path].holds(c)), None)
+def limited(command_keys: OwnKeys, config: dict[str, Any], path: str = "") -> Iterator[str]:
+    """Overrides with a number outside each limit that the config's nodes declare."""
+    hints = dict(command_keys.get(path, {}))
+    if "_target_" in config:
+        target = locate(config["_target_"], path)
+        hints = {**parameters(target)[0], **hints}
+        if inspect.isclass(target) and issubclass(target, BaseAlgorithm):
+            hints |= {key: Annotated[float, limit] for key, limit in ALGORITHM.items()}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            yield from limited(command_keys, value, f"{path}.{key}".lstrip("."))
+        for bad in (-1, 0, 1.5, 2**32) if key in hints else ():
+            number = [bad] if isinstance(value, list) else bad
+            if broken_limit(number, hints[key]):
+                yield f"{path}.{key}={number}".lstrip(".").replace(" ", "")
+                break
 
 
 def generated() -> Iterator[tuple[str, list[str]]]:
@@ -76,10 +90,9 @@ def generated() -> Iterator[tuple[str, list[str]]]:
                 wrong = None  # reward.discount_factor follows it, and is named first
             if path not in seen and wrong is not None:
                 yield path, ["train", *base, f"{path}={wrong}"]
-        for path in RANGES:
-            bad = out_of_range(path)
-            if path in keys and path not in seen and bad is not None:
-                yield path, ["train", *base, f"{path}={bad}"]
+        for override in limited(TRAIN_KEYS, config):
+            if override.partition("=")[0] not in seen:
+                yield override.partition("=")[0], ["train", *base, override]
         seen |= set(keys)
         if name == "train":
             for path in [*(p for p in keys if p.count(".") < 2)][::3]:
@@ -255,7 +268,8 @@ def test_a_bad_invocation_is_two_lines_and_exit_code_2(
     assert left == []
 
 
-def test_the_table_of_ranges_has_no_key_that_is_in_no_config() -> None:
-    config = composed("train", ["reward=ensemble"])
-    known = [path for path in RANGES if lookup(config, path) is not None]
-    assert len(known) > 20
+def test_limits_that_signatures_declare_are_in_the_matrix() -> None:
+    overrides = [*limited(TRAIN_KEYS, composed("train", ["reward=ensemble"]))]
+    keys = {override.partition("=")[0] for override in overrides}
+    assert {"seed", "env.n_envs", "reward.n_members", "trainer.demo_batch_size"} <= keys
+    assert len(keys) > 40

@@ -1,5 +1,6 @@
 """Keys and types of a config, checked against signatures."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, Literal, Optional
 import pytest
 
 from airl_cli.config.signatures import (
-    Integral,
+    ALGORITHM,
     check_signatures,
     describe,
     locate,
@@ -16,6 +17,7 @@ from airl_cli.config.signatures import (
     parameters,
 )
 from airl_cli.errors import InvalidTypeError, InvalidValueError, NotFoundError
+from airl_cli.limits import Count
 
 HERE = "airl_cli.envs.EnvSpec"
 NODE = {"_target_": "anything"}
@@ -25,6 +27,7 @@ NODE = {"_target_": "anything"}
     ("hint", "fits", "does_not"),
     [
         (int, [0, -3], [1.5, True, "1", None, [1]]),
+        (Count, [0, -3], [1.5, True, "1", None, [1]]),
         (float, [0, 1.5, float("inf")], [False, "1.0", None]),
         (bool, [True, False], [0, 1, "true"]),
         (str, ["", "x"], [1, None]),
@@ -108,13 +111,12 @@ def test_stable_baselines_classes_can_be_read() -> None:
     assert not open_ended
 
 
-def check(config: dict[str, Any], extra: Mapping[str, Any] | None = None) -> list[Integral]:
-    return list(check_signatures(config, extra or {}))
+def check(config: dict[str, Any], extra: Mapping[str, Any] | None = None) -> None:
+    check_signatures(config, extra or {})
 
 
 def test_good_nodes_pass_at_any_depth() -> None:
-    config = {"env": {"_target_": HERE, "id": "x"}, "list": [1], "deep": {"er": {"a": 1}}}
-    assert check(config) == []
+    check({"env": {"_target_": HERE, "id": "x"}, "list": [1], "deep": {"er": {"a": 1}}})
 
 
 def test_an_unknown_key_names_the_nearest() -> None:
@@ -130,13 +132,77 @@ def test_a_wrong_type_names_key_and_wish() -> None:
 
 def test_a_whole_float_stands_for_an_integer() -> None:
     config = {"env": {"_target_": HERE, "n_envs": 1e1}}
-    assert check(config) == [Integral("env.n_envs", 10)]
+    check(config)
+    assert config["env"]["n_envs"] == 10
+    assert isinstance(config["env"]["n_envs"], int)
+
+
+def test_nodes_in_lists_are_checked() -> None:
+    with pytest.raises(InvalidValueError, match=r"env\.wrappers\.nothing"):
+        wrapper = {"_target_": "airl_cli.envs.FixedHorizon", "nothing": 1}
+        check({"env": {"_target_": HERE, "id": "x", "wrappers": [wrapper]}})
+
+
+ALGORITHM_NODE = {"_target_": "stable_baselines3.SAC", "policy": "MlpPolicy"}
+
+
+@pytest.mark.parametrize("name", sorted(ALGORITHM))
+@pytest.mark.parametrize("value", [-2, math.nan])
+def test_limits_of_algorithms_refuse_and_name_the_key(name: str, value: float) -> None:
+    target = {"_target_": "sb3_contrib.TQC" if "quantiles" in name else "stable_baselines3.SAC"}
+    if name not in parameters(locate(target["_target_"], "generator"))[0]:
+        target["_target_"] = (
+            "sb3_contrib.CrossQ" if name == "policy_delay" else "stable_baselines3.PPO"
+        )
+    with pytest.raises((InvalidValueError, InvalidTypeError), match=f"^generator.{name}"):
+        check({"generator": {**target, name: value}})
+
+
+@pytest.mark.parametrize(("gamma", "good"), [(0, False), (0.5, True), (1, True), (1.01, False)])
+def test_the_discount_is_above_zero_and_at_most_one(gamma: float, good: bool) -> None:
+    config = {"generator": {**ALGORITHM_NODE, "gamma": gamma}}
+    if good:
+        check(config)
+    else:
+        with pytest.raises(InvalidValueError, match=r"generator\.gamma must be more than 0"):
+            check(config)
+
+
+def test_a_number_is_finite_wherever_it_stands() -> None:
+    with pytest.raises(InvalidValueError, match=r"a\.b must be a finite number, got inf"):
+        check({"a": {"b": math.inf}})
+    with pytest.raises(InvalidValueError, match=r"generator\.ent_coef must be a finite number"):
+        check({"generator": {**ALGORITHM_NODE, "ent_coef": math.inf}})
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("trainer.disc_opt_kwargs.lr", 0),
+        ("trainer.base_opt_kwargs.weight_decay", -1),
+        ("generator.policy_kwargs.optimizer_kwargs.lr", -1),
+        ("generator.policy_kwargs.net_arch", [0]),
+        ("generator.policy_kwargs.net_arch.pi", [32, -1]),
+    ],
+)
+def test_mappings_of_arguments_have_limits(path: str, value: Any) -> None:
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    with pytest.raises(InvalidValueError, match=f"^{path} must be"):
+        check(value)
+
+
+@pytest.mark.parametrize("name", ["SparseAdam", "LBFGS"])
+def test_an_optimiser_that_cannot_make_a_step_is_refused(name: str) -> None:
+    with pytest.raises(InvalidValueError, match=f"disc_opt_cls._target_={name} cannot train"):
+        check({"trainer": {"disc_opt_cls": {"_target_": f"torch.optim.{name}", "_partial_": True}}})
+    check({"trainer": {"disc_opt_cls": {"_target_": "torch.optim.RMSprop", "_partial_": True}}})
 
 
 def test_keys_that_commands_read_themselves_are_checked_too() -> None:
     extra = {"": {"seed": int}, "env": {"own": int}, "plain": {"n": int}}
     config = {"seed": 1, "env": {"_target_": HERE, "own": 3}, "plain": {"n": 2}}
-    assert check(config, extra) == []
+    check(config, extra)
     with pytest.raises(InvalidTypeError, match="plain.n='x'"):
         check({**config, "plain": {"n": "x"}}, extra)
     with pytest.raises(InvalidTypeError, match="env.own='x'"):

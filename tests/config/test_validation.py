@@ -3,10 +3,11 @@
 import pytest
 from omegaconf import OmegaConf
 
-from airl_cli.config.validation import plain, validated
+from airl_cli.config.validation import check_discriminator_is_trained, plain, validated
 from airl_cli.errors import AirlError, InvalidTypeError, InvalidValueError
+from airl_cli.limits import Count
 
-KEYS = {"": {"seed": int}, "trainer": {"total_timesteps": int}}
+KEYS = {"": {"seed": int}, "trainer": {"total_timesteps": Count}}
 
 
 def test_interpolations_are_resolved_into_plain_containers() -> None:
@@ -32,8 +33,25 @@ def test_whole_floats_become_integers_where_these_are_wanted() -> None:
     assert isinstance(config["trainer"]["total_timesteps"], int)
 
 
-def test_types_are_checked_before_ranges() -> None:
+def test_types_are_checked_before_limits() -> None:
     with pytest.raises(InvalidTypeError, match="seed"):
         validated(OmegaConf.create({"seed": "x", "trainer": {"total_timesteps": -1}}), KEYS)
-    with pytest.raises(AirlError, match="trainer.total_timesteps=-1 is out of range"):
+    with pytest.raises(AirlError, match=r"trainer\.total_timesteps must be between 1 .*, got -1"):
         validated(OmegaConf.create({"seed": 0, "trainer": {"total_timesteps": -1}}), KEYS)
+
+
+def test_a_key_that_was_deleted_is_missing() -> None:
+    with pytest.raises(InvalidValueError, match="^seed is missing") as error:
+        validated(OmegaConf.create({"trainer": {"total_timesteps": 1}}), KEYS)
+    assert "~seed" in error.value.remedy
+
+
+def test_the_discriminator_gets_updates() -> None:
+    check_discriminator_is_trained({"trainer": {"total_timesteps": 1}})
+    check_discriminator_is_trained(
+        {"trainer": {"n_disc_updates_per_round": 0, "n_disc_updates_before_pricing": 1}}
+    )
+    with pytest.raises(InvalidValueError, match="leaves the discriminator untrained"):
+        check_discriminator_is_trained(
+            {"trainer": {"n_disc_updates_per_round": 0, "n_disc_updates_before_pricing": 0}}
+        )

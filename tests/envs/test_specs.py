@@ -4,8 +4,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from airl_cli.config.instantiation import instantiate
 from airl_cli.config import conf_dir
+from airl_cli.config.instantiation import instantiate
 from airl_cli.config.validation import TRAIN_KEYS, validated
 from airl_cli.envs import EnvSpec, specs
 from airl_cli.errors import InvalidTypeError, InvalidValueError

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from airl_cli.config import conf_dir
-from airl_cli.config.ranges import RANGES
+from airl_cli.config.validation import TRAIN_KEYS, validated
 
 SPACES = sorted(path.stem for path in (conf_dir() / "sweep").glob("*.yaml"))
 
@@ -17,8 +17,12 @@ def test_there_are_some() -> None:
     assert {"airl_cartpole", "airl_pendulum"} <= set(SPACES)
 
 
+def train_config(cfg: DictConfig) -> DictConfig:
+    return OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+
+
 @pytest.mark.parametrize("name", SPACES)
-def test_a_space_searches_keys_that_there_are_within_their_ranges(name: str) -> None:
+def test_a_space_searches_keys_that_there_are_within_their_limits(name: str) -> None:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         cfg = compose("train", [f"sweep={name}"], return_hydra_config=True)
     sweeper = cfg.hydra.sweeper
@@ -29,5 +33,6 @@ def test_a_space_searches_keys_that_there_are_within_their_ranges(name: str) -> 
         value = OverridesParser.create().parse_override(f"{key}={space}").value()
         numbers = [value.start, value.end] if hasattr(value, "end") else list(value.list)
         assert len(set(map(str, numbers))) > 1
-        if key in RANGES:
-            assert all(RANGES[key].holds(float(str(number))) for number in numbers)
+        for number in numbers:
+            OmegaConf.update(cfg, key, number)
+            validated(train_config(cfg), TRAIN_KEYS)
