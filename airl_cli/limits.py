@@ -38,10 +38,11 @@ class Limit:
 AT_LEAST_0 = Limit("at least 0", lambda value: value >= 0)
 MORE_THAN_0 = Limit("more than 0", lambda value: value > 0)
 SHARE = Limit("more than 0 and at most 1", lambda value: 0 < value <= 1)
-COUNT = Limit("between 1 and 2147483647", lambda value: 1 <= value < 2**31)
+AT_LEAST_1 = Limit("at least 1", lambda value: value >= 1)
+NOT_HUGE = Limit("at most 2147483647", lambda value: value < 2**31)
 
-Count = Annotated[int, COUNT]
-CountOrZero = Annotated[int, Limit("between 0 and 2147483647", lambda value: 0 <= value < 2**31)]
+Count = Annotated[int, AT_LEAST_1, NOT_HUGE]
+CountOrZero = Annotated[int, AT_LEAST_0, NOT_HUGE]
 NonNegative = Annotated[float, AT_LEAST_0]
 Positive = Annotated[float, MORE_THAN_0]
 Share = Annotated[float, SHARE]

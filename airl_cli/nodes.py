@@ -28,7 +28,11 @@ class Renamed(NamedTuple):
     arguments: Mapping[str, str] = {}
 
 
-RENAMED: dict[str, Renamed] = {}
+RENAMED: dict[str, Renamed] = {
+    "airl_cli.algorithms.schedule.Late": Renamed(
+        "airl_cli.algorithms.schedule.LinearDecay", {"after": "start_after"}
+    ),
+}
 """Former `_target_`s of configs, by their dotted names; run directories and users hold them."""
 
 

@@ -18,7 +18,18 @@ from typing import Any
 import yaml
 
 LAYERS = (
-    ("errors", "files", "identity", "locks", "nodes", "quiet", "seeding", "serialization", "text", "util"),
+    (
+        "errors",
+        "files",
+        "identity",
+        "limits",
+        "nodes",
+        "quiet",
+        "seeding",
+        "serialization",
+        "text",
+        "util",
+    ),
     ("data", "envs", "features", "policy_building", "rewards"),
     ("algorithms", "evaluation", "experts", "generators", "policies", "runs", "videos"),
     ("report", "reporting", "transfer"),

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from airl_cli.commands.job import job_context, prepare_process, show
 from airl_cli.config.instantiation import instantiate
-from airl_cli.config.validation import TRAIN_KEYS, validated
+from airl_cli.config.validation import PROCESS_KEYS, validated
 from airl_cli.data import formats
 from airl_cli.data.summary import summarise
 from airl_cli.errors import InvalidValueError
@@ -19,7 +19,7 @@ Config = Mapping[str, Any]
 
 DEMOS_KEYS: Mapping[str, Mapping[str, Any]] = {
     "": {
-        **TRAIN_KEYS[""],
+        **PROCESS_KEYS,
         "verb": str,
         "path": str,
         "output": str | None,

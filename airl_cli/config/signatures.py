@@ -23,8 +23,9 @@ from airl_cli.errors import (
 )
 from airl_cli.limits import (
     AT_LEAST_0,
-    COUNT,
+    AT_LEAST_1,
     MORE_THAN_0,
+    NOT_HUGE,
     SHARE,
     Count,
     Limit,
@@ -39,17 +40,17 @@ ANYTHING: Any = Any
 # The same hyperparameters have the same meaning in every SB3 algorithm.
 ALGORITHM = {
     "learning_rate": MORE_THAN_0,
-    "buffer_size": COUNT,
+    "buffer_size": AT_LEAST_1,
     "learning_starts": AT_LEAST_0,
     "tau": SHARE,
-    "train_freq": COUNT,
+    "train_freq": AT_LEAST_1,
     "gradient_steps": Limit("at least 1, or -1", lambda value: value == -1 or value > 0),
-    "target_update_interval": COUNT,
+    "target_update_interval": AT_LEAST_1,
     "top_quantiles_to_drop_per_net": AT_LEAST_0,
-    "policy_delay": COUNT,
-    "n_steps": COUNT,
-    "batch_size": COUNT,
-    "n_epochs": COUNT,
+    "policy_delay": AT_LEAST_1,
+    "n_steps": AT_LEAST_1,
+    "batch_size": AT_LEAST_1,
+    "n_epochs": AT_LEAST_1,
     "gamma": SHARE,
     "gae_lambda": Limit("between 0 and 1", lambda value: 0 <= value <= 1),
     "clip_range": MORE_THAN_0,
@@ -57,7 +58,7 @@ ALGORITHM = {
     "vf_coef": AT_LEAST_0,
     "max_grad_norm": MORE_THAN_0,
     "target_kl": MORE_THAN_0,
-    "stats_window_size": COUNT,
+    "stats_window_size": AT_LEAST_1,
 }
 """Limits of arguments of Stable-Baselines3, which has none."""
 
@@ -115,7 +116,10 @@ def _check_node(node: dict[str, Any], path: str, extra: Mapping[str, Any]) -> No
                 guess or f"It takes: {', '.join(n for n in sorted(hints) if n[0] != '_')}.",
             )
     if inspect.isclass(target) and issubclass(target, BaseAlgorithm):
-        limits = {key: Annotated[hints.get(key, ANYTHING), ALGORITHM[key]] for key in ALGORITHM}
+        limits = {
+            key: Annotated[hints.get(key, ANYTHING), limit, NOT_HUGE]
+            for key, limit in ALGORITHM.items()
+        }
         hints = {**hints, **limits}
     _check_values(node, f"{path}.", hints)
     if inspect.isclass(target) and issubclass(target, torch.optim.Optimizer):

@@ -19,15 +19,11 @@ Threads = Annotated[int, Limit("between 1 and 1024", lambda value: 1 <= value <=
 Episodes = Annotated[int, Limit("between 2 and 1000000", lambda value: 2 <= value <= 10**6)]
 Pixels = Annotated[int, Limit("between 2 and 2000", lambda value: 2 <= value <= 2000)]
 
+PROCESS_KEYS = {"seed": Seed, "device": str, "torch_threads": Threads | None}
+_SHARED = {**PROCESS_KEYS, "verbose": bool, "trust": list[str]}
+
 TRAIN_KEYS: OwnKeys = {
-    "": {
-        "seed": Seed,
-        "device": str,
-        "torch_threads": Threads | None,
-        "verbose": bool,
-        "resume": str | None,
-        "trust": list[str],
-    },
+    "": {**_SHARED, "resume": str | None},
     "trainer": {
         "total_timesteps": Count,
         "checkpoint_every": Count | None,
@@ -37,12 +33,12 @@ TRAIN_KEYS: OwnKeys = {
     "evaluation": {"n_episodes": Episodes, "deterministic": bool, "retrain": bool},
 }
 TRANSFER_KEYS: OwnKeys = {
-    "": {**TRAIN_KEYS[""], "run": str, "gail_run": str | None},
-    "trainer": TRAIN_KEYS["trainer"],
+    "": {**_SHARED, "run": str, "gail_run": str | None},
+    "trainer": {"total_timesteps": Count},
     "upper_bound": {"total_timesteps": Count, "temperature": NonNegative},
     "evaluation": {"n_episodes": Episodes, "deterministic": bool},
 }
-_OF_A_RUN = {**TRAIN_KEYS[""], "run": str, "seed": Seed | None}
+_OF_A_RUN = {**_SHARED, "run": str, "seed": Seed | None}
 EVALUATE_KEYS: OwnKeys = {
     "": {**_OF_A_RUN, "video": bool, "video_episodes": Count, "video_steps": Count | None},
     "evaluation": {"n_episodes": Episodes | None, "deterministic": bool | None},

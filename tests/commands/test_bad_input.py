@@ -89,7 +89,11 @@ CASES = {
         "'AIRL'",
     ),
     "not a class": (["reward._target_=airl_cli.__version__"], "not a class", ""),
-    "out of range": (["generator.gamma=1.5"], "generator.gamma=1.5 is out of range", "at most 1"),
+    "out of range": (
+        ["generator.gamma=1.5"],
+        "generator.gamma must be more than 0 and at most 1, got 1.5",
+        "generator.gamma",
+    ),
     "unknown log format": (["logger.formats=[x]"], "'x'", "tensorboard"),
     "unknown device": (["device=gpu"], "device=gpu cannot be used", "device=cpu"),
 }

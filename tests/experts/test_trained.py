@@ -215,7 +215,7 @@ def test_an_expert_with_entropy_is_less_certain(make: Any, env: EnvSpec) -> None
 
 
 def test_a_negative_temperature_is_refused(make: Any) -> None:
-    with pytest.raises(InvalidValueError, match="expert.temperature=-1"):
+    with pytest.raises(InvalidValueError, match="^temperature must be at least 0, got"):
         make(temperature=-1)
 
 
@@ -233,7 +233,7 @@ def test_settings_that_cannot_be_recognised_are_refused(make: Any, env: EnvSpec)
 
 @pytest.mark.parametrize("name", ["total_timesteps", "n_envs", "n_episodes"])
 def test_numbers_must_be_positive(make: Any, name: str) -> None:
-    with pytest.raises(InvalidValueError, match=f"expert.{name}=0 must be positive"):
+    with pytest.raises(InvalidValueError, match=f"^{name} must be at least 1, got 0"):
         make(**{name: 0})
 
 
