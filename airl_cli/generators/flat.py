@@ -103,8 +103,8 @@ class FlatAdam:
         group = optimizer.param_groups[0]
         states = [optimizer.state.get(parameter) for parameter in group["params"]]
         steps = {float(state["step"]) if state else 0.0 for state in states}
-        odd = group["amsgrad"] or group["maximize"] or group["differentiable"]
-        return len(steps) == 1 and not odd
+        others = ("amsgrad", "maximize", "differentiable", "decoupled_weight_decay")
+        return len(steps) == 1 and not any(group.get(name) for name in others)
 
     def holds(self) -> bool:
         """Whether the optimiser's state is still the views made here."""

@@ -13,9 +13,9 @@ from stable_baselines3.common.distributions import (
 )
 from torch import nn
 
+from airl_cli.generators.actor_critic import MLP
 from airl_cli.generators.flat import FlatAdam, FlatParameters
 from airl_cli.generators.heads import CategoricalHead, GaussianHead, Head
-from airl_cli.generators.towers import Tower
 
 
 def parts(sizes: list[int], activation: type[nn.Module]) -> tuple[list[nn.Module], nn.Linear]:
@@ -28,18 +28,18 @@ def parts(sizes: list[int], activation: type[nn.Module]) -> tuple[list[nn.Module
 
 @pytest.mark.parametrize("activation", [nn.Tanh, nn.ReLU])
 @pytest.mark.parametrize("sizes", [[3, 1], [3, 8, 2], [3, 8, 5, 2]], ids=str)
-def test_gradients_of_a_tower_are_those_of_autograd(sizes: list[int], activation) -> None:
+def test_gradients_of_an_mlp_are_those_of_autograd(sizes: list[int], activation) -> None:
     body, head = parts(sizes, activation)
     x, grad = th.randn(20, 3), th.randn(20, sizes[-1])
-    tower = Tower(body, head)
-    parameters = tower.parameters()
+    mlp = MLP(body, head)
+    parameters = mlp.parameters()
     outputs = nn.Sequential(*body, head)(x)
     expected = th.autograd.grad(outputs, parameters, grad)
     flat = FlatParameters(parameters)
-    tower.refresh()
+    mlp.refresh()
     with th.no_grad():
-        th.testing.assert_close(tower(x), outputs)
-        tower.backward(grad.clone())
+        th.testing.assert_close(mlp(x), outputs)
+        mlp.backward(grad.clone())
     for parameter, theirs in zip(parameters, expected, strict=True):
         th.testing.assert_close(parameter.grad, theirs, atol=1e-5, rtol=1e-5)
     assert th.count_nonzero(flat.grads) > 0
@@ -55,9 +55,9 @@ def test_gradients_of_a_tower_are_those_of_autograd(sizes: list[int], activation
         ([], nn.Identity()),
     ],
 )
-def test_a_tower_of_other_layers_is_refused(body, head) -> None:
-    with pytest.raises(TypeError, match="tower"):
-        Tower(body, head)
+def test_an_mlp_of_other_layers_is_refused(body, head) -> None:
+    with pytest.raises(TypeError, match="MLP"):
+        MLP(body, head)
 
 
 def heads() -> list[tuple[Head, list[nn.Parameter], th.Tensor]]:
@@ -147,6 +147,7 @@ def test_other_optimisers_are_left_to_torch() -> None:
     weights = [nn.Parameter(th.zeros(3)), nn.Parameter(th.zeros(2))]
     assert FlatAdam.supports(th.optim.Adam(weights))
     assert not FlatAdam.supports(th.optim.Adam(weights, amsgrad=True))
+    assert not FlatAdam.supports(th.optim.Adam(weights, decoupled_weight_decay=True))
     assert not FlatAdam.supports(th.optim.AdamW(weights))
     assert not FlatAdam.supports(th.optim.RMSprop(weights))
     assert not FlatAdam.supports(th.optim.Adam([{"params": weights[:1]}, {"params": weights[1:]}]))
