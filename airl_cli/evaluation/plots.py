@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from airl_cli.data.types import Trajectory
 from airl_cli.evaluation.statistics import mean
 from airl_cli.evaluation.tables import number
-from airl_cli.serialization import atomic_write
+from airl_cli.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from airl_cli.evaluation.evaluate import Evaluation
+    from airl_cli.data.types import Trajectory
+    from airl_cli.evaluation.returns import Evaluation
     from airl_cli.rewards import RewardNet
 
 _SIZE = (7.0, 4.0)  # inches

@@ -20,7 +20,7 @@ from stable_baselines3.common.policies import BasePolicy
 from airl_cli.algorithms import RewardTrainer
 from airl_cli.algorithms.schedule import Annealed, Schedule
 from airl_cli.envs import EnvSpec
-from airl_cli.evaluation.evaluate import Evaluation, evaluate_policy_returns
+from airl_cli.evaluation.returns import Evaluation, evaluate_policy_returns
 from airl_cli.evaluation.statistics import mean
 from airl_cli.rewards import RewardNet
 from airl_cli.seeding import derive_seed, isolated_rng

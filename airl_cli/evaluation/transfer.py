@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from rich.table import Table
 
-from airl_cli.evaluation.evaluate import Evaluation, no_scale
+from airl_cli.evaluation.returns import Evaluation, no_scale
 from airl_cli.evaluation.statistics import mean, normalized_score
 from airl_cli.evaluation.tables import number
 
