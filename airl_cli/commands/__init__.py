@@ -6,10 +6,11 @@ COMMANDS: dict[str, str] = {
     "evaluate": "repeat a finished run's evaluation, on another environment or seed if asked",
     "reward": "draw what a run learned, and measure it against the true reward",
     "demos": "record, convert, look at and check demonstrations",
+    "list": "the runs in a folder, newest first: state, score, when, what was overridden",
     "report": "runs and sweeps compared: tables, learning curves, a page for the browser",
 }
 
-PATHS: dict[str, str] = {"report": "run"}
+PATHS: dict[str, str] = {"list": "path", "report": "run"}
 """Commands that take plain paths, and their key: `airl report a b` is `airl report run=[a,b]`."""
 
 VERBS: dict[str, dict[str, str]] = {

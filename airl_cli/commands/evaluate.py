@@ -14,6 +14,7 @@ from airl_cli.evaluation import Evaluation
 from airl_cli.evaluation import evaluate as compare
 from airl_cli.evaluation.plots import return_histogram
 from airl_cli.evaluation.videos import check_recordable, record_videos
+from airl_cli.report.find import chosen_run
 from airl_cli.runs import LoadedRun, layout, load_run
 from airl_cli.seeding import derive_seed
 from airl_cli.serialization import write_json
@@ -37,7 +38,7 @@ def evaluate(cfg: DictConfig) -> float:
     """
     config = validated(cfg, EVALUATE_KEYS)
     prepare_process(config)
-    loaded = load_run(config["run"], trusted=config["trust"])
+    loaded = load_run(chosen_run(config["run"]), trusted=config["trust"])
     env = part(config, loaded, "env")
     if config["video"]:
         check_recordable(env)
@@ -58,7 +59,7 @@ def evaluate(cfg: DictConfig) -> float:
     )
     accept()
     result = evaluation.result(n_demonstrations=len(expert.trajectories))
-    write_json(context.output_dir / layout.RESULT, {**result, "run": str(config["run"])})
+    write_json(context.output_dir / layout.RESULT, {**result, "run": str(loaded.path)})
     return_histogram(evaluation.rows(), context.output_dir / layout.PLOTS / "returns.png")
     show(evaluation.table())
     if config["video"]:

@@ -18,6 +18,7 @@ from airl_cli.config.instantiation import instantiate
 from airl_cli.config.validation import TRAIN_KEYS, check_discriminator_is_trained, validated
 from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.nodes import assign, lookup
+from airl_cli.report.find import chosen_run
 from airl_cli.runs import Run, layout, schema
 from airl_cli.runs.checkpoint import CheckpointPlan
 from airl_cli.runs.keys import WITHOUT_EFFECT, matches, without
@@ -113,7 +114,7 @@ def find_job(cfg: DictConfig, context: JobContext) -> Job:
         path = _run_with(config, context)
         job = Job(path or _free_folder(context), config, begun=path is not None)
     else:
-        job = _named_job(Path(resume), config, trusted, context)
+        job = _named_job(chosen_run(resume), config, trusted, context)
     if job.begun:
         layout.refuse_links(job.path)
     if context.multirun and job.path.resolve() != context.output_dir.resolve():

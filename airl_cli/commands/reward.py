@@ -20,6 +20,7 @@ from airl_cli.evaluation import plots, sample_episodes, versions
 from airl_cli.evaluation.tables import comparison_table
 from airl_cli.experts.base import Expert
 from airl_cli.nodes import lookup
+from airl_cli.report.find import chosen_run
 from airl_cli.rewards import RewardNet
 from airl_cli.rewards.compare import Comparison, CoverageSample, compare
 from airl_cli.rewards.map import RewardMap, check_dimensions, map_rewards
@@ -44,7 +45,7 @@ def reward(cfg: DictConfig) -> float:
     """
     config = validated(cfg, REWARD_KEYS)
     prepare_process(config)
-    loaded = load_run(config["run"], trusted=config["trust"])
+    loaded = load_run(chosen_run(config["run"]), trusted=config["trust"])
     nets = rewards_of_run(loaded)
     env = part(config, loaded, "env")
     check_fits(loaded, env)

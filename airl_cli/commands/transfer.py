@@ -24,6 +24,7 @@ from airl_cli.evaluation import mean, random_baseline, sample_episodes
 from airl_cli.evaluation.retrain import ROUND_SETTINGS, train_on_reward
 from airl_cli.evaluation.transfer import TransferEvaluation, summary_table
 from airl_cli.experts.base import Demonstrations, describe_demonstrations
+from airl_cli.report.find import chosen_run
 from airl_cli.runs import LoadedRun, Run, layout, load_run
 from airl_cli.seeding import derive_seed
 
@@ -48,8 +49,8 @@ def transfer(cfg: DictConfig) -> float:
     prepare_process(config)
     context = job_context()
     trusted = config["trust"]
-    sources = [load_run(path, trusted=trusted) for path in find_runs(Path(config["run"]))]
-    gail = load_run(config["gail_run"], trusted=trusted) if config["gail_run"] else None
+    sources = [load_run(path, trusted=trusted) for path in find_runs(chosen_run(config["run"]))]
+    gail = load_run(chosen_run(config["gail_run"]), trusted=trusted) if config["gail_run"] else None
     jobs = [job_config(config, source, context.overrides) for source in sources]
     envs = [environment(job, config, source) for job, source in zip(jobs, sources, strict=True)]
     for source, env in zip(sources, envs, strict=True):

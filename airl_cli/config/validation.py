@@ -21,9 +21,10 @@ Pixels = Annotated[int, Limit("between 2 and 2000", lambda value: 2 <= value <= 
 
 PROCESS_KEYS = {"seed": Seed, "device": str, "torch_threads": Threads | None}
 _SHARED = {**PROCESS_KEYS, "verbose": bool, "trust": list[str]}
+_NAMING = {"name": str | None, "tags": list[str]}
 
 TRAIN_KEYS: OwnKeys = {
-    "": {**_SHARED, "resume": str | None},
+    "": {**_SHARED, **_NAMING, "resume": str | None},
     "trainer": {
         "total_timesteps": Count,
         "checkpoint_every": Count | None,
@@ -33,7 +34,7 @@ TRAIN_KEYS: OwnKeys = {
     "evaluation": {"n_episodes": Episodes, "deterministic": bool, "retrain": bool},
 }
 TRANSFER_KEYS: OwnKeys = {
-    "": {**_SHARED, "run": str, "gail_run": str | None},
+    "": {**_SHARED, **_NAMING, "run": str, "gail_run": str | None},
     "trainer": {"total_timesteps": Count},
     "upper_bound": {"total_timesteps": Count, "temperature": NonNegative},
     "evaluation": {"n_episodes": Episodes, "deterministic": bool},

@@ -1,4 +1,4 @@
-"""Run directories below what somebody named."""
+"""Run directories: below given folders, the newest one, or those with a name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airl_cli.errors import InvalidValueError, NotFoundError
+from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
+from airl_cli.files import read_json
 from airl_cli.runs import layout
 
 _SIGNS = (layout.CONFIG, layout.STATUS, layout.METRICS)
@@ -20,6 +21,12 @@ _FAILURES = "failures.jsonl"
 """Of a sweep, beside its jobs: what `commands.sweep` records."""
 
 _MAX_FAILURES_BYTES = 2**22
+
+OUTPUTS = "outputs"
+"""Where runs go unless a command line says otherwise, below the current directory."""
+
+LAST = "last"
+"""Stands for the newest run of `airl train`."""
 
 
 @dataclass
@@ -40,7 +47,8 @@ def find_runs(sources: Iterable[str]) -> Found:
 
     Args:
         sources: Directories of runs, or of sweeps or anything else with runs somewhere below;
-            `*`, `?`, `[...]` and `**` as in a shell. Links to folders are not followed below.
+            `*`, `?`, `[...]` and `**` as in a shell; `last`, or the name of runs below `outputs/`.
+            Links to folders are not followed below.
 
     Raises:
         NotFoundError: For one that does not exist, or without a run.
@@ -66,6 +74,61 @@ def find_runs(sources: Iterable[str]) -> Found:
     )
 
 
+def chosen_run(text: str) -> Path:
+    """The directory that `run=<text>` means.
+
+    Args:
+        text: A path; `last` for the newest run of `airl train` below `outputs/`; or the name
+            (`name=...`) of a run there, of several the newest.
+
+    Returns:
+        A path, which need not exist where nothing else is meant.
+
+    Raises:
+        NotFoundError: For `last` without any run.
+    """
+    path = Path(text).expanduser()
+    if path.exists() or path.name != text:
+        return path
+    runs = newest_first(_below_outputs())
+    if text != LAST:
+        return next((run for run in runs if _config(run).get("name") == text), path)
+    for run in runs:
+        if "upper_bound" not in _config(run):  # of airl transfer
+            return run
+    raise NotFoundError(
+        f"there is no run of airl train below {OUTPUTS}/ to be the last one.",
+        "Give its directory, or change to the folder in which it was started.",
+    )
+
+
+def newest_first(runs: Iterable[Path]) -> list[Path]:
+    """Runs by when their status last changed."""
+    return sorted(runs, key=_changed, reverse=True)
+
+
+def _changed(run: Path) -> int:
+    try:
+        return (run / layout.STATUS).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _below_outputs() -> list[Path]:
+    found = Found()
+    if os.path.isdir(OUTPUTS):
+        _search(Path(OUTPUTS), found)
+    return [run for run in found.runs if (run / layout.STATUS).is_file()]
+
+
+def _config(run: Path) -> Mapping[str, Any]:
+    try:
+        config = read_json(run / layout.CONFIG)
+    except (AirlError, OSError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
 def _matches(source: str) -> list[Path]:
     path = Path(source).expanduser()
     if path.is_dir():
@@ -75,9 +138,13 @@ def _matches(source: str) -> list[Path]:
             f"{source} is a file.", "Give the directory of a run or a sweep instead."
         )
     matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+    if not matches and path.name == source:
+        named = [run for run in _below_outputs() if _config(run).get("name") == source]
+        matches = [chosen_run(LAST)] if source == LAST else named
     if not matches:
         raise NotFoundError(
-            f"there is no {source}.", "Check the path; patterns are looked up from here."
+            f"there is no {source}.",
+            "Check the path; patterns, names and `last` are looked up from here (airl list).",
         )
     return [match for match in matches if match.is_dir()]
 

@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,10 @@ def config_text(value: Any) -> str:
     """A value of a config, as one would type it; equal numbers give equal texts."""
     if isinstance(value, str):
         return value
+    if value is None:
+        return "null"
+    if isinstance(value, int):  # bools too
+        return str(value).lower()
     if isinstance(value, float) and math.isfinite(value):
         whole = value.is_integer() and abs(value) < 1e15
         return str(int(value)) if whole else f"{value:.12g}"
@@ -188,6 +193,21 @@ class RunRecord:
         return self.number("normalized_score") if self.has_scale else math.nan
 
     @property
+    def name(self) -> str:
+        """What it was called; empty without a name."""
+        name = self.config.get("name", "null")
+        return "" if name == "null" else name
+
+    @property
+    def tags(self) -> list[str]:
+        """Words that it was given."""
+        try:
+            tags = json.loads(self.config.get("tags", "[]"))
+        except ValueError:
+            return []
+        return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
+    @property
     def expert(self) -> tuple[tuple[str, str], ...]:
         """What its expert is determined by: equal ones may be averaged into one level."""
         settings = ((k, v) for k, v in self.config.items() if k.startswith("expert."))
@@ -199,8 +219,13 @@ class RunRecord:
         return random + share * (expert - random) if self.has_scale else math.nan
 
 
-def read_run(path: Path) -> RunRecord:
-    """A run directory as data; what is damaged gives the state `unreadable` and the reason."""
+def read_run(path: Path, *, curve: bool = True) -> RunRecord:
+    """A run directory as data; what is damaged gives the state `unreadable` and the reason.
+
+    Args:
+        path: The run directory.
+        curve: Whether to read its `metrics.csv`, which takes longest.
+    """
     try:
         config = read_config(path)
         known = _described(path, config)
@@ -210,7 +235,7 @@ def read_run(path: Path) -> RunRecord:
         status = _mapping(path, layout.STATUS) if (path / layout.STATUS).exists() else {}
         known["written"] = printable(str(status.get("written", "")))
         state, reason = _state(path, status)
-        if (path / layout.METRICS).exists():
+        if curve and (path / layout.METRICS).exists():
             known["curve"] = _read_curve(_regular(path, layout.METRICS, _MAX_METRICS_BYTES))
         if state == FINISHED:
             result = _mapping(path, layout.RESULT)
@@ -237,21 +262,23 @@ def flatten(config: Mapping[str, Any]) -> dict[str, str]:
         InvalidValueError: If it is nested too deeply or has too many keys to be a config.
     """
     flat: dict[str, str] = {}
-    for key, value in _leaves(config, "", 0):
-        flat[printable(key)] = printable(config_text(value))
-        if len(flat) > _MAX_KEYS:
-            raise InvalidValueError(f"it has more than {_MAX_KEYS} keys")
+    _add_leaves(flat, config, "", 0)
     return flat
 
 
-def _leaves(node: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
+def _add_leaves(flat: dict[str, str], node: Mapping[str, Any], prefix: str, depth: int) -> None:
     if depth > _MAX_DEPTH:
         raise InvalidValueError(f"it is nested more than {_MAX_DEPTH} levels deep")
     for key, value in node.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{prefix}{key}.", depth + 1)
+        if isinstance(value, dict) and value:
+            _add_leaves(flat, value, f"{prefix}{key}.", depth + 1)
         else:
-            yield f"{prefix}{key}", value
+            flat[_printable_key(prefix + key)] = printable(config_text(value))
+    if len(flat) > _MAX_KEYS:
+        raise InvalidValueError(f"it has more than {_MAX_KEYS} keys")
+
+
+_printable_key = lru_cache(10_000)(printable)  # a thousand runs share their few hundred keys
 
 
 def _described(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from typing import Any
 WITHOUT_EFFECT = (
     # What is shown and stored.
     "verbose",
+    "name",
+    "tags",
     "logger",
     "resume",
     "trust",

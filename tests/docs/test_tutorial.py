@@ -10,6 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from airl_cli.commands import COMMANDS, PATHS, VERBS
 from airl_cli.commands.demos import DEMOS_KEYS
+from airl_cli.commands.list import LIST_KEYS
 from airl_cli.commands.report import REPORT_KEYS
 from airl_cli.config import conf_dir
 from airl_cli.config.validation import (
@@ -27,6 +28,7 @@ KEYS: Mapping[str, Mapping[str, Mapping[str, object]]] = {
     "evaluate": EVALUATE_KEYS,
     "reward": REWARD_KEYS,
     "demos": DEMOS_KEYS,
+    "list": LIST_KEYS,
     "report": REPORT_KEYS,
 }
 TUTORIAL = DOCS / "tutorial.md"
@@ -85,7 +87,7 @@ def test_what_a_command_reads_was_written_by_one_before_it() -> None:
             name, _, path = argument.partition("=")
             if arguments[0] in PATHS and not path and argument not in PATHS:
                 name, path = PATHS[arguments[0]], argument
-            read = argument.startswith(READS) or name in PATHS.values()
+            read = argument.startswith(READS) or name == PATHS.get(arguments[0])
             if path and (read or (name == "path" and "record" not in arguments)):
                 found = any(path == place or path.startswith(f"{place}/") for place in written)
                 assert found, f"nothing before it makes {argument}"
