@@ -12,9 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from airl_cli.config.suggest import did_you_mean
 from airl_cli.config.validation import validated
-from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.errors import AirlError, InvalidValueError, did_you_mean
 from airl_cli.files import to_jsonable
 from airl_cli.report.find import find_runs, newest_first
 from airl_cli.report.record import STATES, RunRecord, read_config, read_run
