@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from omegaconf import DictConfig
 
@@ -11,8 +11,12 @@ from airl_cli.config.instantiation import instantiate
 from airl_cli.config.validation import PROCESS_KEYS, validated
 from airl_cli.data import formats
 from airl_cli.data.summary import summarise
+from airl_cli.data.validate import EpisodeValidator
+from airl_cli.envs import EnvSpec
+from airl_cli.envs.dynamics import time_limit
 from airl_cli.errors import InvalidValueError
 from airl_cli.experts.check import check_fit
+from airl_cli.experts.recorded import truncated_at_limit
 from airl_cli.reporting import demos as reporting
 
 Config = Mapping[str, Any]
@@ -24,6 +28,11 @@ DEMOS_KEYS: Mapping[str, Mapping[str, Any]] = {
         "path": str,
         "output": str | None,
         "format": str | None,
+        "overwrite": bool,
+        "columns": Mapping[str, Any] | None,
+        "incomplete": Literal["keep", "drop"],
+        "drop_last_action": bool,
+        "terminal_at_limit": Literal["terminal", "truncated"],
         "allow_variable_horizon": bool,
         "n_replayed": int,
     }
@@ -58,7 +67,7 @@ def record(config: Config) -> None:
             f"expert.subsample={expert_config['subsample']}: a recording keeps whole episodes.",
             "Give expert.subsample to airl train instead.",
         )
-    formats.check_target(path, config["format"])
+    formats.check_target(path, config["format"], overwrite=config["overwrite"])
     env = instantiate(env_config)
     demonstrations = instantiate(expert_config).demonstrations(env, seed=config["seed"])
     observation_space, action_space = env.spaces()
@@ -66,6 +75,7 @@ def record(config: Config) -> None:
         path,
         demonstrations.trajectories,
         format=config["format"],
+        overwrite=config["overwrite"],
         observation_space=observation_space,
         action_space=action_space,
         metadata={"env": env.id, **demonstrations.provenance},
@@ -78,15 +88,20 @@ def convert(config: Config) -> None:
     output = config["output"]
     if output is None:
         raise InvalidValueError("convert needs to know where to.", "Add output=<file or folder>.")
-    name = formats.check_target(output, config["format"])
-    recording = formats.read(config["path"])
+    name = formats.check_target(output, config["format"], overwrite=config["overwrite"])
+    env = instantiate(config["env"]) if config.get("env") else None
+    recording = _read(config, env)
     spaces = recording.observation_space, recording.action_space
-    if config.get("env"):
-        spaces = instantiate(config["env"]).spaces()
+    if env is not None:
+        spaces = env.spaces()
+        validator = EpisodeValidator(config["path"], *spaces)
+        for number, episode in enumerate(recording):
+            validator.validate(number, episode)
     formats.write(
         output,
         recording.trajectories,
         format=name,
+        overwrite=config["overwrite"],
         observation_space=spaces[0],
         action_space=spaces[1],
         metadata={**recording.metadata, "converted_from": recording.sha256},
@@ -97,14 +112,14 @@ def convert(config: Config) -> None:
 
 def info(config: Config) -> None:
     """Shows what is in a recording."""
-    recording = formats.read(config["path"])
+    recording = _read(config)
     for table in reporting.info_tables(recording, summarise(recording.trajectories)):
         show(table)
 
 
 def plot(config: Config) -> None:
     """Draws a recording."""
-    recording = formats.read(config["path"])
+    recording = _read(config)
     output = config["output"] or _image_beside(config["path"])
     if Path(output).suffix != ".png":
         raise InvalidValueError(f"output={output} does not end in .png.", f"Write {output}.png.")
@@ -115,7 +130,7 @@ def plot(config: Config) -> None:
 def check(config: Config) -> None:
     """Compares a recording with an environment."""
     env = instantiate(_needed(config, "env", "env=cartpole"))
-    recording = formats.read(config["path"])
+    recording = _read(config, env)
     fit = check_fit(
         config["path"],
         recording.trajectories,
@@ -124,6 +139,19 @@ def check(config: Config) -> None:
         n_replayed=config["n_replayed"],
     )
     show(reporting.check_table(config["path"], env.id, fit))
+
+
+def _read(config: Config, env: EnvSpec | None = None) -> formats.Recording:
+    """The recording; `env` says where its time limit is."""
+    names = ("columns", "incomplete", "drop_last_action")
+    recording = formats.read(config["path"], **{name: config[name] for name in names})
+    if config["terminal_at_limit"] == "terminal":
+        return recording
+    if env is None:
+        raise InvalidValueError(
+            "terminal_at_limit=truncated needs to know the time limit.", "Name it: env=... ."
+        )
+    return truncated_at_limit(recording, time_limit(env))
 
 
 def _needed(config: Config, group: str, example: str) -> Config:

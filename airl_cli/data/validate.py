@@ -17,6 +17,7 @@ from airl_cli.errors import AirlError, InvalidValueError, one_line
 
 # Actions are often stored in another precision than the space's bounds.
 _ROUNDING = 1e-5
+_UNITS = 10.0  # times the bounds: further outside, actions are in other units
 
 
 def trajectory(
@@ -130,6 +131,8 @@ class EpisodeValidator:
         obs = self._cast(index, "obs", episode.obs, self.observation_space)
         acts = self._cast(index, "acts", episode.acts, self.action_space)
         wrong = np.flatnonzero(outside(self.action_space, acts))
+        if len(wrong):
+            self._check_units(index, acts)
         if len(wrong) and not self._may_clip():
             raise InvalidValueError(
                 f"{self.source}: episode {index}, acts: {acts[wrong[0]]} at step {wrong[0]} is not "
@@ -140,12 +143,35 @@ class EpisodeValidator:
             )
         return dataclasses.replace(episode, obs=obs, acts=self._clipped(acts))
 
+    def _check_units(self, index: int, acts: np.ndarray) -> None:
+        """Refuses actions that are far outside as a rule, which clipping would only hide."""
+        if not isinstance(self.action_space, spaces.Box):
+            return
+        bounds = np.maximum(np.abs(self.action_space.low), np.abs(self.action_space.high))
+        finite = np.isfinite(bounds) & (bounds > 0)
+        if not finite.any():
+            return
+        sizes = np.abs(acts[:, finite]) / bounds[finite]
+        usual = float(np.median(sizes.max(axis=1)))
+        if usual > _UNITS:
+            raise InvalidValueError(
+                f"{self.source}: episode {index}, acts: {usual:,.3g} times the bounds of "
+                f"{describe(self.action_space)}, in half of the steps or more.",
+                "They seem to be in other units: rescale them to those of the environment.",
+            )
+
     def cast(self, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Transitions of episodes that passed `validate`, brought into the same form."""
         dtypes = {"obs": _precision(self.observation_space), "acts": _precision(self.action_space)}
         dtypes["next_obs"] = dtypes["obs"]
-        columns = columns | {n: columns[n].astype(t, copy=False) for n, t in dtypes.items()}
-        return columns | {"acts": self._clipped(columns["acts"])}
+        spaces_of = {"acts": self.action_space}
+        cast = {
+            name: _shaped(columns[name], spaces_of.get(name, self.observation_space)).astype(
+                dtype, copy=False
+            )
+            for name, dtype in dtypes.items()
+        }
+        return columns | cast | {"acts": self._clipped(cast["acts"])}
 
     def _clipped(self, acts: np.ndarray) -> np.ndarray:
         if not isinstance(self.action_space, spaces.Box):
@@ -156,6 +182,7 @@ class EpisodeValidator:
         return self.clip_actions and isinstance(self.action_space, spaces.Box)
 
     def _cast(self, index: int, name: str, values: np.ndarray, space: Space[Any]) -> np.ndarray:
+        values = _shaped(values, space)
         if values.shape[1:] != space.shape:
             raise InvalidValueError(
                 f"{self.source}: episode {index}, {name}: shape {values.shape[1:]} per step, the "
@@ -178,6 +205,11 @@ class EpisodeValidator:
                     "Use demonstrations of this environment.",
                 )
         return values.astype(wanted, copy=False)
+
+
+def _shaped(values: np.ndarray, space: Space[Any]) -> np.ndarray:
+    """Single numbers (n,) as vectors (n, 1), where the space has these."""
+    return values[:, None] if values.ndim == 1 and space.shape == (1,) else values
 
 
 def _precision(space: Space[Any]) -> np.dtype[Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from airl_cli.envs.registry import find_spec
 from airl_cli.envs.spec import EnvSpec
 from airl_cli.envs.wrappers import Float32Observation
 
@@ -31,11 +32,20 @@ class Replay:
         tried: How many transitions.
         fraction: Of those, how many led to the recorded next observation; NaN for none.
         reason: Why none could be tried; empty otherwise.
+        terminated: Whether the environment says of each that it leads to a terminal state (tried,).
     """
 
     tried: int
     fraction: float
     reason: str = ""
+    terminated: tuple[bool, ...] = ()
+
+
+def time_limit(env: EnvSpec) -> int | None:
+    """Steps after which the environment ends an episode; None where it has no limit."""
+    if env.max_episode_steps is not None:
+        return env.max_episode_steps
+    return find_spec(env.id, env.import_module).max_episode_steps
 
 
 def replay(env: EnvSpec, obs: np.ndarray, acts: np.ndarray, next_obs: np.ndarray) -> Replay:
@@ -60,13 +70,16 @@ def replay(env: EnvSpec, obs: np.ndarray, acts: np.ndarray, next_obs: np.ndarray
         if not _shows(outer.unwrapped, set_state, obs[0]):
             return Replay(0, float("nan"), f"observations of {env.id} do not show its whole state")
         predicted = np.empty(next_obs.shape, dtype=np.float64)
+        terminated: list[bool] = []
         for row in range(len(obs)):
             outer.reset()
             set_state(obs[row])
-            predicted[row] = outer.step(acts[row])[0]
+            predicted[row], _, ended, _, _ = outer.step(acts[row])
+            terminated.append(bool(ended))
     finally:
         venv.close()
-    return Replay(len(obs), float(np.mean(_same(obs, next_obs, predicted))))
+    share = float(np.mean(_same(obs, next_obs, predicted)))
+    return Replay(len(obs), share, terminated=tuple(terminated))
 
 
 def _same(obs: np.ndarray, next_obs: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import gymnasium as gym
 import numpy as np
 
 from airl_cli.data.spaces import describe
 from airl_cli.data.types import Trajectory
 from airl_cli.data.validate import EpisodeValidator, lengths_of, outside
 from airl_cli.envs.check import check_fixed_horizon
-from airl_cli.envs.dynamics import Replay, replay
+from airl_cli.envs.dynamics import Replay, replay, time_limit
 from airl_cli.experts.base import Demonstrations, log
 
 if TYPE_CHECKING:
@@ -33,6 +32,10 @@ class Fit:
         lengths: The shortest and the longest episode, in steps.
         limit: The environment's time limit; None where it has none.
         cut_off: Episodes that end before the limit, and not in a terminal state.
+        terminal: Episodes that are marked as ending in a terminal state.
+        terminal_at_limit: Of those, the ones that end exactly at the limit.
+        ends: Of some ends of episodes, where these could be replayed: how many there are, how many
+            are marked as terminal, and in how many the environment's own flag is another one.
         outside: Share of observations that are not in the observation space.
         replay: Of some transitions by the environment itself.
         warnings: What deserves attention.
@@ -43,6 +46,9 @@ class Fit:
     lengths: tuple[int, int]
     limit: int | None
     cut_off: int
+    terminal: int
+    terminal_at_limit: int
+    ends: tuple[int, int, int]
     outside: float
     replay: Replay
     warnings: tuple[str, ...]
@@ -73,14 +79,19 @@ def check_fit(
     validator = EpisodeValidator(source, observation_space, action_space)
     lengths = lengths_of(trajectories)
     picks = _picks(lengths, n_replayed)
-    limit = _limit(env)
+    limit = time_limit(env)
     n_outside, n_obs, cut_off = 0, 0, 0
+    terminal = np.zeros(len(lengths), dtype=bool)
     chosen: list[tuple[np.ndarray, ...]] = []
+    last: list[tuple[np.ndarray, ...]] = []
     for number, episode in enumerate(trajectories):
         fitted = validator.validate(number, episode)
         n_outside += int(outside(observation_space, fitted.obs).sum())
         n_obs += len(fitted.obs)
         cut_off += not fitted.terminal and (limit is None or len(fitted) < limit)
+        terminal[number] = fitted.terminal
+        if number < _FEW:
+            last.append((fitted.obs[-2:-1], fitted.acts[-1:], fitted.obs[-1:]))
         if number in picks:
             steps = picks[number]
             chosen.append((fitted.obs[steps], fitted.acts[steps], fitted.obs[steps + 1]))
@@ -88,12 +99,18 @@ def check_fit(
         lengths, allow_variable_horizon=allow_variable_horizon, what=f"episodes of {source}"
     )
     replayed = replay(env, *(np.concatenate(part) for part in zip(*chosen, strict=True)))
+    ends = replay(env, *(np.concatenate(part) for part in zip(*last, strict=True)))
+    tried = ends.tried if ends.fraction >= _ENOUGH else 0  # else its flags are of other states
+    marked, ended = terminal[:tried], np.array(ends.terminated[:tried], dtype=bool)
     fit = Fit(
         n_episodes=len(lengths),
         n_transitions=int(lengths.sum()),
         lengths=(int(lengths.min()), int(lengths.max())),
         limit=limit,
         cut_off=cut_off,
+        terminal=int(terminal.sum()),
+        terminal_at_limit=int((terminal & (lengths == limit)).sum()),
+        ends=(tried, int(marked.sum()), int((marked != ended).sum())),
         outside=n_outside / n_obs,
         replay=replayed,
         warnings=(),
@@ -145,13 +162,6 @@ def _picks(lengths: np.ndarray, n: int) -> dict[int, np.ndarray]:
     return {int(e): steps[episodes == e] for e in np.unique(episodes)}
 
 
-def _limit(env: EnvSpec) -> int | None:
-    if env.max_episode_steps is not None:
-        return env.max_episode_steps
-    spec = gym.registry.get(env.id)  # registered: its spaces were asked for
-    return None if spec is None else spec.max_episode_steps
-
-
 def _with_warnings(fit: Fit, env: EnvSpec, observation_space: Any) -> Fit:
     warnings = []
     if fit.limit is not None and fit.lengths[1] > fit.limit:
@@ -162,6 +172,18 @@ def _with_warnings(fit: Fit, env: EnvSpec, observation_space: Any) -> Fit:
         warnings.append(
             f"{fit.cut_off} of {fit.n_episodes} episodes stop before the limit of {fit.limit} "
             "steps without being terminal"
+        )
+    if fit.terminal_at_limit == fit.n_episodes:
+        warnings.append(
+            f"all {fit.n_episodes} episodes are marked as terminal exactly at the time limit of "
+            f"{fit.limit} steps: a time limit is no terminal state; "
+            "terminal_at_limit=truncated reads them as truncated"
+        )
+    tried, marked, other = fit.ends
+    if other:
+        warnings.append(
+            f"of {tried} ends of episodes, {marked} are marked as terminal; {env.id} itself "
+            f"says otherwise of {other}"
         )
     if fit.outside:
         warnings.append(

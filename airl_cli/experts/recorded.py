@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -16,10 +17,11 @@ from airl_cli.data.spaces import describe, same_space
 from airl_cli.data.storage import TrajectoryFile
 from airl_cli.data.stored import StoredEpisodes, StoredTransitions
 from airl_cli.data.transitions import subsample, subsample_indices
-from airl_cli.data.validate import EpisodeValidator
+from airl_cli.data.validate import EpisodeValidator, returns_of
+from airl_cli.envs.dynamics import time_limit
 from airl_cli.errors import InvalidValueError
 from airl_cli.experts.base import Demonstrations, describe_demonstrations, log
-from airl_cli.limits import Count, NonNegative, check_limits
+from airl_cli.limits import Count, NonNegative, Share, check_limits
 from airl_cli.seeding import derive_seed
 
 if TYPE_CHECKING:
@@ -39,6 +41,10 @@ class Selection:
         sha256: What the recording's must be; None: anything.
         memory_limit: Mebibytes; a larger `.safetensors` file stays on the disk, and transitions
             are read as they are drawn.
+        terminal_at_limit: What a terminal end after exactly as many steps as the environment's time
+            limit is taken for: `terminal` as recorded, or `truncated`, for recordings that mark
+            time limits as terminal states.
+        best: Share of the episodes that is used, those with the highest returns; None: all.
 
     Raises:
         InvalidValueError: If a number is out of range.
@@ -49,9 +55,16 @@ class Selection:
     clip_actions: bool = False
     sha256: str | None = None
     memory_limit: NonNegative = 256
+    terminal_at_limit: Literal["terminal", "truncated"] = "terminal"
+    best: Share | None = None
 
     def __post_init__(self) -> None:
         check_limits(Selection, vars(self))
+        if self.terminal_at_limit not in ("terminal", "truncated"):
+            raise InvalidValueError(
+                f"terminal_at_limit={self.terminal_at_limit} is neither terminal nor truncated.",
+                "Use one of these.",
+            )
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,9 @@ class TrajectoriesExpert(Selection):
 
     Args:
         path: File, folder, or `minari:<id>`.
+        columns: Of fields (`obs`, `acts`, ...) to the names they have in the file.
+        incomplete: What becomes of a last episode without an end: `keep` (as truncated) or `drop`.
+        drop_last_action: For files with as many actions as observations in each episode.
         **selection: See `Selection`.
 
     Raises:
@@ -67,6 +83,16 @@ class TrajectoriesExpert(Selection):
     """
 
     path: str
+    columns: Mapping[str, Any] | None = None
+    incomplete: Literal["keep", "drop"] = "keep"
+    drop_last_action: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._options()
+
+    def _options(self) -> formats.Options:
+        return formats.Options(self.columns, self.incomplete, self.drop_last_action)
 
     def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
         """The episodes of the file.
@@ -76,7 +102,7 @@ class TrajectoriesExpert(Selection):
             InvalidValueError: If it is damaged, or does not fit `env`: file, episode and field
                 are named.
         """
-        read = partial(formats.read, self.path)
+        read = partial(formats.read, self.path, **vars(self._options()))
         return recorded_demonstrations(read, env, self, seed=seed)
 
 
@@ -139,6 +165,8 @@ def recorded_demonstrations(
         recording.source, *env.spaces(), clip_actions=selection.clip_actions
     )
     _compare_spaces(recording, validator, env)
+    if selection.terminal_at_limit == "truncated":
+        recording = truncated_at_limit(recording, time_limit(env))
     demonstrations = _select(recording, selection, validator, seed)
     described = describe_demonstrations(
         demonstrations.trajectories,
@@ -148,6 +176,8 @@ def recorded_demonstrations(
         **provenance,
         subsample=selection.subsample,
         clip_actions=selection.clip_actions,
+        terminal_at_limit=selection.terminal_at_limit,
+        best=selection.best,
     )
     mean = described["return_mean"]
     log.info(
@@ -198,7 +228,7 @@ def _select(
     recording: Recording, selection: Selection, validator: EpisodeValidator, seed: int
 ) -> Demonstrations:
     file = recording.trajectories
-    numbers = _choose(recording, selection.n_episodes, seed)
+    numbers = _choose(recording, selection, seed)
     rng = np.random.default_rng(derive_seed(seed, "subsample"))
     limit = selection.memory_limit * MEBIBYTE
     if isinstance(file, TrajectoryFile) and file.nbytes > limit:
@@ -220,17 +250,38 @@ def _select(
     return Demonstrations(trajectories, policy=None, samples=samples)
 
 
-def _choose(recording: Recording, n_episodes: int | None, seed: int) -> np.ndarray:
-    available = len(recording.trajectories)
+def _choose(recording: Recording, selection: Selection, seed: int) -> np.ndarray:
+    """Numbers of the episodes that are used, in their order."""
+    candidates = np.arange(len(recording))
+    if selection.best is not None:
+        returns = returns_of(recording.trajectories)
+        if not len(returns):
+            raise InvalidValueError(
+                f"{recording.source} has no rewards, so its best episodes are unknown.",
+                "Leave expert.best at null.",
+            )
+        n_best = math.ceil(selection.best * len(returns))
+        candidates = np.sort(np.argsort(-returns, kind="stable")[:n_best])
+    n_episodes, available = selection.n_episodes, len(candidates)
     if n_episodes is None or n_episodes == available:
-        return np.arange(available)
+        return candidates
     if n_episodes > available:
         raise InvalidValueError(
             f"expert.n_episodes={n_episodes} is more than the {available} in {recording.source}.",
             f"Set it to at most {available}, or to null for all.",
         )
     rng = np.random.default_rng(derive_seed(seed, "demonstrations"))
-    return np.sort(rng.choice(available, n_episodes, replace=False))
+    return np.sort(rng.choice(candidates, n_episodes, replace=False))
+
+
+def truncated_at_limit(recording: Recording, limit: int | None) -> Recording:
+    """The recording with episodes of exactly `limit` steps marked as truncated, not terminal."""
+    episodes = recording.trajectories
+    if isinstance(episodes, TrajectoryFile):
+        episodes.terminal &= episodes.lengths != limit
+        return recording
+    changed = [replace(t, terminal=t.terminal and len(t) != limit) for t in episodes]
+    return replace(recording, trajectories=changed)
 
 
 def _transitions(

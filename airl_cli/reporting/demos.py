@@ -65,6 +65,8 @@ def check_table(source: str, env_id: str, fit: Fit) -> Table:
     span = str(shortest) if shortest == longest else f"{shortest} to {longest}"
     limit = "none" if fit.limit is None else str(fit.limit)
     table.add_row("horizon", f"{span} steps, the environment's limit is {limit}")
+    at_limit = f", {fit.terminal_at_limit:,} of them at the limit" if fit.terminal_at_limit else ""
+    table.add_row("terminal ends", f"{fit.terminal:,} of {fit.n_episodes:,}{at_limit}")
     table.add_row("observations outside", f"{fit.outside:.1%}")
     table.add_row(
         "dynamics",

@@ -1,11 +1,13 @@
 """`airl demos <verb>` and training on what it recorded, through the command line."""
 
 import csv
+import dataclasses
 import json
 import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from airl_cli.data import formats, storage
@@ -72,6 +74,47 @@ def test_convert_there_and_back_changes_nothing(airl, recorded, monkeypatch):
     airl("demos", "convert", "path=hf", "output=minari:cart/x-v0", "env=cartpole")
     assert airl("demos", "convert", "path=minari:cart/x-v0", "output=z.safetensors").code == 0
     assert storage.load("z.safetensors") == storage.load("p.safetensors")
+
+
+def test_a_table_is_converted_checked_and_trained_on(airl, recorded):
+    frames = []
+    for number, t in enumerate(storage.load("p.safetensors")):
+        frame = pd.DataFrame(t.obs, columns=["x", "v", "angle", "spin"])
+        frame["push"] = pd.array([*t.acts.tolist(), None], dtype="Int64")
+        frame["run"] = number
+        frames.append(frame)
+    pd.concat(frames).to_csv("d.csv", index=False)
+    columns = "columns={obs: [x, v, angle, spin], acts: push, episode: run}"
+    assert airl("demos", "info", "path=d.csv").code == 2
+    outcome = airl("demos", "check", "path=d.csv", columns, *RANDOM[:2])
+    assert "100.0% of 200 transitions reproduced" in outcome.out
+    assert airl("demos", "convert", "path=d.csv", columns, "output=d.npz", "env=cartpole").code == 0
+    outcome = airl(
+        *("train", *TINY, "expert=trajectories", "expert.path=d.csv", f"expert.{columns}")
+    )
+    assert outcome.code == 0, outcome.err
+    assert (provenance()["source"], provenance()["n_transitions"]) == ("csv", 200)
+
+
+def test_convert_can_mark_time_limits_as_what_they_are(airl, recorded):
+    marked = [dataclasses.replace(t, terminal=True) for t in storage.load("p.safetensors")]
+    storage.save("m.safetensors", marked)
+    line = ("demos", "convert", "path=m.safetensors", "output=c.safetensors")
+    outcome = airl(*line, "terminal_at_limit=truncated")
+    assert (outcome.code, "needs to know the time limit" in outcome.err) == (2, True)
+    assert airl(*line, "terminal_at_limit=truncated", *RANDOM[:2]).code == 0
+    assert storage.load("c.safetensors") == storage.load("p.safetensors")
+    assert airl(*line).code == 2
+    assert airl(*line, "overwrite=true").code == 0
+    assert storage.load("c.safetensors") == marked
+
+
+def test_what_does_not_fit_the_environment_is_not_converted(airl, recorded):
+    spoil("actions")
+    outcome = airl("demos", "convert", "path=spoilt.npz", "output=c.safetensors", "env=cartpole")
+    assert outcome.code == 2
+    assert "spoilt.npz: episode 1, acts: 2 at step 20" in outcome.err
+    assert not Path("c.safetensors").exists()
 
 
 def test_info_of_what_imitation_wrote(airl):

@@ -211,8 +211,27 @@ def test_flags_of_ragged_episodes_are_those_of_their_last_steps():
     }
     assert [t.terminal for t in formats.read(arrays)] == [True, False]
     arrays["terminations"][1] = [False]
-    with pytest.raises(InvalidValueError, match="episode 1, terminations: bool of shape"):
+    with pytest.raises(InvalidValueError, match="episode 1: terminations: bool of shape"):
         formats.read(arrays)
+
+
+def test_an_end_in_the_middle_of_a_stacked_episode_is_refused():
+    arrays = {"obs": np.zeros((2, 5, 3)), "acts": np.zeros((2, 4), int), "dones": np.zeros((2, 4))}
+    assert [t.terminal for t in formats.read(arrays)] == [False, False]
+    arrays["dones"][1, 2] = 1
+    with pytest.raises(InvalidValueError, match="episode 1, dones: it goes on after step 2"):
+        formats.read(arrays)
+
+
+def test_the_axis_of_a_single_environment_is_dropped():
+    arrays, terminations, truncations = transitions(terminal=(1,))
+    arrays |= {"acts": arrays["acts"][:, None], "rewards": np.ones(12)}
+    flags = {"dones": terminations | truncations, "timeouts": truncations}
+    buffer = {name: values[:, None] for name, values in (arrays | flags).items()}
+    found = formats.read(buffer)
+    assert [len(t) for t in found] == [4, 5, 3]
+    assert [t.terminal for t in found] == [False, True, False]
+    assert (found[0].obs.shape, found[0].acts.shape) == ((5, 3), (4, 1))
 
 
 def test_expert_files_of_stable_baselines_2(tmp_path):

@@ -89,6 +89,29 @@ def test_actions_outside_the_bounds_are_refused_or_clipped():
     assert clipped.cast(columns)["acts"].ravel().tolist() == [0.5, 1.0]
 
 
+def test_actions_in_other_units_are_refused_even_where_they_may_be_clipped():
+    box = spaces.Box(-2.0, 2.0, (2,), np.float32)
+    rng = np.random.default_rng(0)
+    acts = rng.uniform(-200, 200, (9, 2)).astype(np.float32)
+    episode = Trajectory(np.zeros((10, 3), np.float32), acts, None, False)
+    for clip in (False, True):
+        validator = validate.EpisodeValidator("d", OBS_SPACE, box, clip_actions=clip)
+        with pytest.raises(InvalidValueError, match="d: episode 4, acts: .* times the bounds"):
+            validator.validate(4, episode)
+    few = acts / 100
+    few[3] *= 100  # an outlier is clipped
+    validator.validate(4, dataclasses.replace(episode, acts=few))
+
+
+def test_single_numbers_fit_vectors_of_one():
+    box = spaces.Box(-1.0, 1.0, (1,), np.float32)
+    validator = validate.EpisodeValidator("d", box, box)
+    found = validator.validate(0, Trajectory(np.zeros(3), np.ones(2), None, False))
+    assert (found.obs.shape, found.acts.shape) == ((3, 1), (2, 1))
+    columns = {"obs": np.zeros(2), "acts": np.ones(2), "next_obs": np.zeros(2)}
+    assert {c.shape for c in validator.cast(columns).values()} == {(2, 1)}
+
+
 def test_rounding_at_a_bound_is_clipped_without_being_asked():
     box = spaces.Box(-1.0, 1.0, (1,), np.float32)
     episode = Trajectory(np.zeros((2, 3)), np.array([[1.0 + 1e-7]]), None, False)

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 
-from airl_cli.data import rollout, storage
+from airl_cli.data import Trajectory, rollout, storage
 from airl_cli.data.stored import StoredTransitions
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidValueError, NotFoundError
@@ -118,6 +121,69 @@ def test_rewards_may_be_unknown(tmp_path):
         assert found.provenance["return_mean"] is None
 
 
+def test_the_best_episodes_are_those_of_the_highest_returns(recorded):
+    path, trajectories = recorded
+    returns = np.array([t.rews.sum() for t in trajectories])
+    best = demonstrations(path, best=0.4).returns  # of six: 2.4, at least three
+    assert sorted(best) == pytest.approx(sorted(returns)[-3:])
+    for seed in range(4):
+        assert demonstrations(path, seed, best=0.4, n_episodes=2).returns.min() >= best.min()
+    with pytest.raises(InvalidValueError, match="n_episodes=4 is more than the 3"):
+        demonstrations(path, best=0.4, n_episodes=4)
+    with pytest.raises(InvalidValueError, match="best must be more than 0"):
+        demonstrations(path, best=0)
+
+
+def test_the_best_of_unknown_rewards_are_refused(recorded):
+    path, trajectories = recorded
+    plain = path.with_name("plain.safetensors")
+    storage.save(plain, [Trajectory(t.obs, t.acts, None, t.terminal) for t in trajectories])
+    with pytest.raises(InvalidValueError, match="plain.safetensors has no rewards"):
+        demonstrations(plain, best=0.5)
+
+
+def as_imitation_marks_them(recorded, n=6):
+    """Every episode terminal, although a time limit ended it."""
+    path, trajectories = recorded
+    marked = path.with_name(f"marked{n}.safetensors")
+    storage.save(marked, [replace(t, terminal=i < n) for i, t in enumerate(trajectories)])
+    return marked
+
+
+@pytest.mark.parametrize("memory_limit", [0, 256])
+def test_time_limits_that_are_marked_as_terminal_can_be_read_as_truncated(recorded, memory_limit):
+    path = as_imitation_marks_them(recorded)
+
+    def dones(**kwargs):
+        found = demonstrations(path, memory_limit=memory_limit, **kwargs)
+        samples = found.samples
+        if samples is not None:
+            rows = samples.rows(np.arange(len(samples)))
+            assert rows["dones"].sum() == sum(t.terminal for t in found.trajectories)
+        return [t.terminal for t in found.trajectories], found.provenance["terminal_at_limit"]
+
+    assert dones() == ([True] * 6, "terminal")
+    assert dones(terminal_at_limit="truncated") == ([False] * 6, "truncated")
+    longer = EnvSpec("Pendulum-v1", n_envs=2, max_episode_steps=30)
+    found = demonstrations(path, env=longer, terminal_at_limit="truncated")
+    assert all(t.terminal for t in found.trajectories)  # they end before its limit
+    with pytest.raises(InvalidValueError, match="terminal_at_limit=maybe is neither"):
+        demonstrations(path, terminal_at_limit="maybe")
+
+
+def test_options_of_reading_reach_the_file(tmp_path):
+    frame = pd.DataFrame({"cos": np.ones(21), "push": [0.5] * 20 + [np.nan], "flight": 1})
+    frame["sin"], frame["speed"] = 0.0, 0.25
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    columns = {"obs": ["cos", "sin", "speed"], "acts": "push", "episode": "flight"}
+    [found] = demonstrations(tmp_path / "d.csv", columns=columns).trajectories
+    assert found.obs.tolist() == [[1.0, 0.0, 0.25]] * 21
+    assert found.acts.tolist() == [[0.5]] * 20  # one column is a vector of one
+    assert (found.obs.dtype, found.acts.dtype) == (np.float32, np.float32)
+    with pytest.raises(InvalidValueError, match="columns.obs=3 is no name"):
+        TrajectoriesExpert("d.csv", columns={"obs": 3})
+
+
 # -- check -----------------------------------------------------------------------------------------
 
 
@@ -142,6 +208,31 @@ def test_what_is_odd_is_said(recorded):
     assert any("up to 20 steps, Pendulum-v1 ends after 5" in w for w in warnings)
 
 
+def test_time_limits_that_are_marked_as_terminal_are_noticed(recorded, news):
+    path = as_imitation_marks_them(recorded)
+    found = demonstrations(path)
+    fit = check_fit(str(path), found.trajectories, PENDULUM)
+    assert (fit.terminal, fit.terminal_at_limit, fit.ends) == (6, 6, (6, 6, 6))
+    assert any("all 6 episodes are marked as terminal exactly at the" in w for w in fit.warnings)
+    assert any("Pendulum-v1 itself says otherwise of 6" in w for w in fit.warnings)
+    news()
+    check_demonstrations(found, PENDULUM, allow_variable_horizon=False)
+    assert any("terminal_at_limit=truncated" in line for line in news())
+    sound = demonstrations(path, terminal_at_limit="truncated")
+    news()
+    check_demonstrations(sound, PENDULUM, allow_variable_horizon=False)
+    assert news() == []
+
+
+def test_ends_are_compared_with_the_environment_one_by_one(recorded):
+    path = as_imitation_marks_them(recorded, n=2)
+    fit = check_fit(str(path), demonstrations(path).trajectories, PENDULUM)
+    assert fit.ends == (6, 2, 2)
+    assert any(
+        "2 are marked as terminal; Pendulum-v1 itself says otherwise" in w for w in fit.warnings
+    )
+
+
 def test_training_refuses_episodes_of_different_length(recorded, news):
     _, trajectories = recorded
     path = recorded[0].with_name("mixed.safetensors")
@@ -153,4 +244,5 @@ def test_training_refuses_episodes_of_different_length(recorded, news):
     with pytest.raises(InvalidValueError, match="mixed.safetensors differ in length"):
         check_demonstrations(found, PENDULUM, allow_variable_horizon=False)
     check_demonstrations(found, PENDULUM, allow_variable_horizon=True)
-    assert news() == []
+    [line] = news()
+    assert "Pendulum-v1 itself says otherwise of 1" in line

@@ -11,58 +11,24 @@ Episodes one after the other, in `obs`, `acts` and, where known, `rews`, are cut
 - nothing of these: the first axis of `obs` (N, T + 1, ...) and `acts` (N, T, ...) counts episodes.
   Lists and object arrays of one array per episode may differ in length.
 
-Flags per transition: `terminations` mark terminal states, `truncations` other ends. `dones` beside
-`terminations` mark all ends; beside `truncations` alone, terminal states are
-`dones & ~truncations`; alone they mark terminal states. `terminal` has one flag per episode.
+`fields` tells what flags mean.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from airl_cli.data import validate
 from airl_cli.data.formats.base import DEFAULTS, Options, Recording
+from airl_cli.data.formats.fields import Arrays, fields_of, flag_of, flags_of
 from airl_cli.data.types import Trajectory
 from airl_cli.errors import InvalidValueError
 
-SYNONYMS: Mapping[str, tuple[str, ...]] = {
-    "obs": ("obs", "observations", "observation", "states", "observation.state"),
-    "acts": ("acts", "actions", "action"),
-    "rews": ("rews", "rewards", "reward", "next.reward"),
-    "next_obs": ("next_obs", "next_observations", "next_observation", "next_states"),
-    "dones": ("dones", "done", "next.done"),
-    "terminations": ("terminations", "terminals", "terminated"),
-    "truncations": ("truncations", "timeouts", "truncated"),
-    "terminal": ("terminal",),
-    "lengths": ("lengths",),
-    "indices": ("indices",),
-    "episode_starts": ("episode_starts",),
-}
-"""Names under which a field is found."""
-
-Arrays = Mapping[str, np.ndarray]
-
 _SAME = 1e-3  # relative difference up to which two stored numbers are one (float16 rounds to 5e-4)
-
-
-@dataclass(frozen=True)
-class Flags:
-    """What marks the transitions of a recording.
-
-    Attributes:
-        ends: Whether an episode ends with the transition (n,) bool.
-        terminal: Whether that is in a terminal state (n,) bool.
-        given: Names of the arrays they come from.
-    """
-
-    ends: np.ndarray
-    terminal: np.ndarray
-    given: tuple[str, ...]
 
 
 def from_mapping(arrays: Mapping[str, Any], options: Options) -> Recording:
@@ -72,67 +38,9 @@ def from_mapping(arrays: Mapping[str, Any], options: Options) -> Recording:
         InvalidValueError: If they do not make episodes.
     """
     source = "the arrays"
-    fields = fields_of(source, arrays, options.columns)
+    fields = fields_of(source, arrays, options.names)
     trajectories = episodes(source, fields, options)
     return Recording(source, "arrays", trajectories, verified=False)
-
-
-def fields_of(source: object, named: Mapping[str, Any], mapping: Mapping[str, str]) -> Arrays:
-    """The fields of `SYNONYMS` among arrays that may have other names.
-
-    Args:
-        source: For messages.
-        named: Arrays by the name they have.
-        mapping: Of fields to the names they have here; the rest is found by the usual names.
-
-    Raises:
-        InvalidValueError: If `obs` or `acts` is missing, or one field is there twice.
-    """
-    found: dict[str, np.ndarray] = {}
-    for field, synonyms in SYNONYMS.items():
-        names = [mapping[field]] if field in mapping else [n for n in synonyms if n in named]
-        missing = [name for name in names if name not in named]
-        if missing or (not names and field in ("obs", "acts")):
-            raise InvalidValueError(
-                f"{source}: no array {(missing or [field])[0]!r}, only "
-                f"{', '.join(sorted(named)) or 'nothing'}.",
-                f"Name it: columns={{{field}: <its name>}}; demonstrations without actions cannot "
-                "be trained on.",
-            )
-        values = [_array(source, name, named[name]) for name in names]
-        for name, other in zip(names[1:], values[1:], strict=True):
-            if not np.array_equal(values[0], other):
-                raise InvalidValueError(
-                    f"{source}: {names[0]} and {name} contradict each other.",
-                    f"Remove one of them, or choose it: columns={{{field}: {names[0]}}}.",
-                )
-        if values:
-            found[field] = values[0]
-    return found
-
-
-def _array(source: object, name: str, values: Any) -> np.ndarray:
-    """An array of numbers, or an object array with one such array per episode."""
-    try:
-        array = np.asarray(values)
-    except ValueError:  # of different shapes
-        array = ragged(values)
-    parts = array.ravel() if array.dtype == object else [array]
-    if any(np.asarray(part).dtype.kind not in "biuf" for part in parts):
-        raise InvalidValueError(
-            f"{source}: {name} is no array of numbers.", "Store numbers, not texts or objects."
-        )
-    return array
-
-
-def ragged(values: Sequence[Any]) -> np.ndarray:
-    """An object array with one array per episode; of one flag per episode, an array of flags."""
-    if all(isinstance(value, bool) for value in values):
-        return np.array(values)
-    array = np.empty(len(values), dtype=object)
-    for place, value in enumerate(values):  # assigned at once, equal shapes would be merged
-        array[place] = np.asarray(value)
-    return array
 
 
 def episodes(source: object, arrays: Arrays, options: Options = DEFAULTS) -> list[Trajectory]:
@@ -146,6 +54,7 @@ def episodes(source: object, arrays: Arrays, options: Options = DEFAULTS) -> lis
     Raises:
         InvalidValueError: If they do not make episodes.
     """
+    arrays = _without_env_axis(arrays)
     for name in ("obs", "acts"):
         if arrays[name].ndim == 0 or len(arrays[name]) == 0:
             raise validate.no_episodes(source)
@@ -156,7 +65,7 @@ def episodes(source: object, arrays: Arrays, options: Options = DEFAULTS) -> lis
     elif "next_obs" in arrays:
         found = _from_transitions(source, arrays, options.incomplete)
     elif _has_flags(arrays):
-        found = _from_flags(source, arrays, options.incomplete)
+        found = _fromflags_of(source, arrays, options.incomplete)
     else:
         found = _separate(source, arrays, options.drop_last_action)
     trajectories = list(found)
@@ -164,14 +73,26 @@ def episodes(source: object, arrays: Arrays, options: Options = DEFAULTS) -> lis
     return trajectories
 
 
+def _without_env_axis(arrays: Arrays) -> Arrays:
+    """Arrays as of SB3's replay buffer with one environment, (n, 1, ...), as (n, ...)."""
+    flags = [arrays[name] for name in ("dones", "terminations") if name in arrays]
+    axes = (len(arrays["acts"]), 1) if arrays["acts"].ndim else ()
+    if arrays["obs"].ndim < 3 or not flags or any(f.shape != axes for f in flags):
+        return arrays
+    if arrays["obs"].shape[:2] != axes or arrays["acts"].shape[:2] != axes:
+        return arrays
+    return {n: a[:, 0] if a.shape[:2] == axes and a.ndim > 1 else a for n, a in arrays.items()}
+
+
 def _has_flags(arrays: Arrays) -> bool:
-    if {"episode_starts", "dones", "terminations", "truncations"} & set(arrays):
-        return True
+    """Whether flags per transition cut flat arrays; those of stacked ones lie in the episodes."""
     obs, acts, rews = arrays["obs"], arrays["acts"], arrays.get("rews")
+    stacked = obs.ndim > 1 and acts.ndim > 1 and obs.shape[1] == acts.shape[1] + 1
+    names = {"episode_starts", "dones", "terminations", "truncations"} & set(arrays)
+    if names:
+        return not (stacked and all(arrays[name].ndim > 1 for name in names))
     if "terminal" not in arrays or len(arrays["terminal"]) != len(acts) or len(obs) != len(acts):
         return False
-    # One flag per transition, not per episode of stacked arrays.
-    stacked = obs.ndim > 1 and acts.ndim > 1 and obs.shape[1] == acts.shape[1] + 1
     return not stacked or (rews is not None and rews.ndim == 1)
 
 
@@ -233,8 +154,8 @@ def _lengths(source: object, arrays: Arrays) -> np.ndarray:
 def _terminal(source: object, arrays: Arrays, n: int, last: np.ndarray) -> np.ndarray:
     """Whether each of `n` episodes ended in a terminal state; `last` are their last transitions."""
     if "terminal" in arrays:
-        return _flag(source, arrays, "terminal", n)
-    return _flags(source, arrays, len(arrays["acts"])).terminal[last]
+        return flag_of(source, arrays, "terminal", n)
+    return flags_of(source, arrays, len(arrays["acts"])).terminal[last]
 
 
 # -- one array, or one row, per episode ------------------------------------------------------------
@@ -254,7 +175,7 @@ def _separate(source: object, arrays: Arrays, drop_last_action: bool) -> Iterato
             f"{source}: rews of {len(rews)} episodes, acts of {len(acts)}.", "One per action."
         )
     n = len(acts)
-    terminal = _flag(source, arrays, "terminal", n) if "terminal" in arrays else None
+    terminal = flag_of(source, arrays, "terminal", n) if "terminal" in arrays else None
     for index in range(n):
         mine = {name: np.asarray(arrays[name][index]) for name in arrays if name != "terminal"}
         first, actions, rewards = mine["obs"], mine["acts"], mine.get("rews")
@@ -264,15 +185,14 @@ def _separate(source: object, arrays: Arrays, drop_last_action: bool) -> Iterato
                 f"{source}: episode {index}, rews: shape {rewards.shape} instead of {(steps,)}.",
                 "Give one reward per action.",
             )
-        if terminal is None:
-            try:
-                end = bool(_flags(source, mine, steps).terminal[-1:].any())
-            except InvalidValueError as error:
-                raise InvalidValueError(
-                    error.problem.replace(f"{source}:", f"{source}: episode {index},"), error.remedy
-                ) from error
-        else:
-            end = bool(terminal[index])
+        flags = flags_of(f"{source}: episode {index}", mine, steps)
+        if flags.ends[:-1].any():
+            raise InvalidValueError(
+                f"{source}: episode {index}, {', '.join(flags.given)}: it goes on after step "
+                f"{int(flags.ends.argmax())}, which is marked as its end.",
+                "Give each episode its own length, or all of them one after the other.",
+            )
+        end = bool(flags.terminal[-1:].any()) if terminal is None else bool(terminal[index])
         if "next_obs" in mine and first.shape == mine["next_obs"].shape:
             first = np.concatenate([first, mine["next_obs"][-1:].astype(first.dtype)])
         lost = drop_last_action and len(first) == steps
@@ -288,39 +208,6 @@ def _separate(source: object, arrays: Arrays, drop_last_action: bool) -> Iterato
 
 
 # -- cut by flags ----------------------------------------------------------------------------------
-
-
-def _flag(source: object, arrays: Arrays, name: str, n: int) -> np.ndarray:
-    flags = arrays[name]
-    if flags.shape == (n, 1):
-        flags = flags[:, 0]
-    if flags.shape != (n,) or not np.isin(flags, (0, 1)).all():
-        raise InvalidValueError(
-            f"{source}: {name}: {flags.dtype} of shape {flags.shape} instead of {n} times true or "
-            "false.",
-            "terminal has one flag per episode; dones, terminations and truncations one per "
-            "transition.",
-        )
-    return flags.astype(bool)
-
-
-def _flags(source: object, arrays: Arrays, n: int) -> Flags:
-    """Where episodes end, and how, in `n` transitions."""
-    names = [name for name in ("dones", "terminations", "truncations") if name in arrays]
-    given = {name: _flag(source, arrays, name, n) for name in names}
-    none = np.zeros(n, dtype=bool)
-    terminal, cut = given.get("terminations"), given.get("truncations", none)
-    dones = given.get("dones", none)
-    if terminal is None:
-        terminal = dones & ~cut
-    elif "dones" in given and bool((terminal & ~dones).any()):
-        step = int(np.flatnonzero(terminal & ~dones)[0])
-        raise InvalidValueError(
-            f"{source}: dones and terminations contradict each other: transition {step} is "
-            "terminal and not done.",
-            "Remove one of them.",
-        )
-    return Flags(dones | terminal | cut, terminal, tuple(names))
 
 
 def _check_rows(source: object, arrays: Arrays, names: Sequence[str]) -> None:
@@ -342,7 +229,7 @@ def _from_transitions(source: object, arrays: Arrays, incomplete: str) -> Iterat
             f"{source}: next_obs: shape {next_obs.shape}, obs has {obs.shape}.", "Give the same."
         )
     n = len(acts)
-    flags = _flags(source, arrays, n)
+    flags = flags_of(source, arrays, n)
     ends = flags.ends.copy()
     broken = ~_same(next_obs[:-1], obs[1:]) & ~ends[:-1]
     if ends[:-1].any() and broken.mean() > 0.5:
@@ -387,18 +274,18 @@ def _kept(source: object, stops: np.ndarray, complete: bool, incomplete: str) ->
     return [int(stop) for stop in stops]
 
 
-def _from_flags(source: object, arrays: Arrays, incomplete: str) -> Iterator[Trajectory]:
+def _fromflags_of(source: object, arrays: Arrays, incomplete: str) -> Iterator[Trajectory]:
     """Episodes whose last observation is not there: each loses its last action."""
     obs, acts, rews = arrays["obs"], arrays["acts"], arrays.get("rews")
     _check_rows(source, arrays, ("obs", "rews"))
     n = len(acts)
     if "terminal" in arrays and not {"dones", "terminations"} & set(arrays):
         arrays = {**arrays, "terminations": arrays["terminal"]}
-    ends = _flags(source, arrays, n).ends
+    ends = flags_of(source, arrays, n).ends
     if "episode_starts" in arrays:  # Stable-Baselines 2, whose discrete actions have an axis more
         if acts.shape == (n, 1) and acts.dtype.kind in "iu":
             acts = acts[:, 0]
-        ends = ends | np.append(_flag(source, arrays, "episode_starts", n)[1:], False)
+        ends = ends | np.append(flag_of(source, arrays, "episode_starts", n)[1:], False)
     complete = bool(ends[-1])
     ends[-1] = True
     stops = _kept(source, np.flatnonzero(ends) + 1, complete, incomplete)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from gymnasium.spaces import Space
 
@@ -28,11 +28,23 @@ class Options:
         InvalidValueError: If `incomplete` is something else.
     """
 
-    columns: Mapping[str, Any] = field(default_factory=dict)
-    incomplete: str = "keep"
+    columns: Mapping[str, Any] | None = None
+    incomplete: Literal["keep", "drop"] = "keep"
     drop_last_action: bool = False
 
+    @property
+    def names(self) -> Mapping[str, Any]:
+        """`columns`, empty where none are given."""
+        return self.columns or {}
+
     def __post_init__(self) -> None:
+        for name, value in self.names.items():
+            texts = [value] if isinstance(value, str) else value
+            if not isinstance(texts, Sequence) or not all(isinstance(t, str) for t in texts):
+                raise InvalidValueError(
+                    f"columns.{name}={value!r:.60} is no name and no list of names.",
+                    "Write columns={obs: [x, v], acts: force}, for example.",
+                )
         if self.incomplete not in ("keep", "drop"):
             raise InvalidValueError(
                 f"incomplete={self.incomplete} is neither keep nor drop.", "Use one of these."

@@ -24,6 +24,7 @@ import numpy as np
 
 from airl_cli.data.formats import arrays as layouts
 from airl_cli.data.formats.base import Format, Options, Recording, check_inflation, require
+from airl_cli.data.formats.fields import SYNONYMS, fields_of, ragged
 from airl_cli.data.validate import explained, no_episodes
 from airl_cli.errors import InvalidValueError
 
@@ -43,10 +44,10 @@ def read(path: str, options: Options) -> Recording:
     h5py = require("h5py", "hdf5", "an HDF5 file")
     with explained(path, WHAT), h5py.File(path, "r") as file:
         check_contents(path, file)
-        name, named, metadata = _contents(path, file, options.columns)
+        name, named, metadata = _contents(path, file, options.names)
         named = _squeezed(named)
-        mapping = {f: n for f, n in options.columns.items() if isinstance(n, str) and n in named}
-        fields = layouts.fields_of(path, named, mapping)
+        mapping = {f: n for f, n in options.names.items() if isinstance(n, str) and n in named}
+        fields = fields_of(path, named, mapping)
         if name != "hdf5":  # as many actions as observations
             options = replace(options, drop_last_action=True)
         trajectories = layouts.episodes(path, fields, options)
@@ -128,7 +129,7 @@ def _d3rlpy(path: str, file: Any) -> dict[str, Any]:
                 f"{path}: {name}: {len(episodes)} episodes, actions of {len(numbers)}.",
                 "Record it again; d3rlpy datasets with several observations are not supported.",
             )
-    return {name: layouts.ragged([found[name][n] for n in numbers]) for name in found}
+    return {name: ragged([found[name][n] for n in numbers]) for name in found}
 
 
 def _robomimic(path: str, data: Any, columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,7 +138,7 @@ def _robomimic(path: str, data: Any, columns: Mapping[str, Any]) -> dict[str, An
         raise no_episodes(path)
     episodes = [_demonstration(path, name, data[name], columns.get("obs")) for name in names]
     common = set.intersection(*map(set, episodes))
-    return {field: layouts.ragged([episode[field] for episode in episodes]) for field in common}
+    return {field: ragged([episode[field] for episode in episodes]) for field in common}
 
 
 def _demonstration(path: str, name: str, group: Any, keys: Any) -> dict[str, np.ndarray]:
@@ -188,15 +189,15 @@ def _squeezed(named: Mapping[str, Any]) -> dict[str, Any]:
 
     def flat(name: str, values: np.ndarray) -> np.ndarray:
         column = values.ndim == 2 and values.shape[1] == 1
-        as_actions = name in layouts.SYNONYMS["acts"]
-        if not column or name in layouts.SYNONYMS["obs"] + layouts.SYNONYMS["next_obs"]:
+        as_actions = name in SYNONYMS["acts"]
+        if not column or name in SYNONYMS["obs"] + SYNONYMS["next_obs"]:
             return values
         return values if as_actions and values.dtype.kind == "f" else values[:, 0]
 
     found = {}
     for name, values in named.items():
         if values.dtype == object:
-            found[name] = layouts.ragged([flat(name, np.asarray(value)) for value in values])
+            found[name] = ragged([flat(name, np.asarray(value)) for value in values])
         else:
             found[name] = flat(name, values)
     return found

@@ -18,6 +18,7 @@ from numpy.lib import format as npy
 from airl_cli.data.formats import arrays as layouts
 from airl_cli.data.formats import base
 from airl_cli.data.formats.base import Format, Options, Recording
+from airl_cli.data.formats.fields import SYNONYMS, fields_of
 from airl_cli.data.storage import FORMAT, Header, check_version
 from airl_cli.data.types import Trajectory, TrajectoryWithRew
 from airl_cli.data.validate import check_uniform, explained
@@ -49,13 +50,13 @@ def read(path: str, options: Options) -> Recording:
     Raises:
         InvalidValueError: If it is damaged, needs pickle, or its arrays do not make episodes.
     """
-    known = {name for names in layouts.SYNONYMS.values() for name in names}
+    known = {name for names in SYNONYMS.values() for name in names}
     with explained(path, "trajectory file"), zipfile.ZipFile(path) as archive:
         names = _member_names(archive)
-        wanted = names & (known | set(options.columns.values()))
+        wanted = names & (known | {n for n in options.names.values() if isinstance(n, str)})
         found: dict[str, Any] = dict.fromkeys(names)
         found |= {name: _read_member(archive, name) for name in wanted}
-    arrays = layouts.fields_of(path, found, options.columns)
+    arrays = fields_of(path, found, options.names)
     trajectories = layouts.episodes(path, arrays, options)
     return Recording(path, "imitation" if "indices" in arrays else "npz", trajectories)
 

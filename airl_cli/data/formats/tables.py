@@ -28,6 +28,7 @@ from airl_cli.data.formats.base import (
     check_inflation,
     require,
 )
+from airl_cli.data.formats.fields import SYNONYMS, ragged
 from airl_cli.data.types import Trajectory
 from airl_cli.data.validate import explained, no_episodes
 from airl_cli.errors import InvalidValueError
@@ -111,7 +112,7 @@ def from_dataframe(
     if len(frame) == 0:
         raise no_episodes(source)
     with explained(source, "table of trajectories"):
-        columns = _columns_of(source, list(map(str, frame.columns)), options.columns)
+        columns = _columns_of(source, list(map(str, frame.columns)), options.names)
         frame = frame.rename(columns=str).reset_index(drop=True)
         objects = frame.select_dtypes(object).columns  # of Python's own numbers, for example
         frame = frame.astype({name: frame[name].convert_dtypes().dtype for name in objects})
@@ -132,7 +133,7 @@ def from_dataframe(
 def _columns_of(source: str, names: list[str], mapping: Mapping[str, Any]) -> dict[str, list[str]]:
     """Columns of each field that is there: one of scalars or lists, or numbered ones."""
     found: dict[str, list[str]] = {}
-    synonyms = {**layouts.SYNONYMS, "episode": _EPISODE, "time": _TIME}
+    synonyms = {**SYNONYMS, "episode": _EPISODE, "time": _TIME}
     unknown = [field for field in mapping if field not in synonyms]
     if unknown:
         raise InvalidValueError(
@@ -202,7 +203,7 @@ def _by_episode(
     if not parts:
         raise no_episodes(source)
     # Where an episode has as many observations as actions, the observation after the last is lost.
-    fields = {name: layouts.ragged([part[name] for part in parts]) for name in parts[0]}
+    fields = {name: ragged([part[name] for part in parts]) for name in parts[0]}
     return layouts.episodes(source, fields, replace(options, drop_last_action=True))
 
 
