@@ -14,7 +14,7 @@ from airl_cli.commands.job import job_context, prepare_process, show
 from airl_cli.commands.resuming import find_job
 from airl_cli.config.instantiation import build
 from airl_cli.data.types import Trajectory
-from airl_cli.envs.check import check_fixed_horizon
+from airl_cli.envs import check_environment, check_fixed_horizon
 from airl_cli.errors import InvalidValueError
 from airl_cli.evaluation import evaluate, random_baseline
 from airl_cli.evaluation.retrain import ROUND_SETTINGS, retrain
@@ -48,8 +48,9 @@ def train(cfg: DictConfig) -> float:
     config = job.config
     seed, total_timesteps = config["seed"], config["trainer"]["total_timesteps"]
     prepare_process(config)
+    env, expert = job.part("env"), job.part("expert")
+    check_environment(env)
     with job.open(context) as run:
-        env, expert = job.part("env"), job.part("expert")
         n_episodes = config["evaluation"]["n_episodes"]
         random = random_baseline(env, n_episodes, derive_seed(seed, "evaluation"))
         check_fixed_horizon(

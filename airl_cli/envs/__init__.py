@@ -1,11 +1,19 @@
 """Environments: found, made, vectorised and checked."""
 
-from airl_cli.envs.check import check_fixed_horizon
+from airl_cli.envs.check import check_environment, check_fixed_horizon, check_spaces
 from airl_cli.envs.make import make_vec_env
 from airl_cli.envs.registry import register_environments
 from airl_cli.envs.spec import EnvSpec
-from airl_cli.envs.wrappers import FixedHorizon
+from airl_cli.envs.wrappers import FixedHorizon, ZeroBased
 
-__all__ = ["EnvSpec", "FixedHorizon", "check_fixed_horizon", "make_vec_env"]
+__all__ = [
+    "EnvSpec",
+    "FixedHorizon",
+    "ZeroBased",
+    "check_environment",
+    "check_fixed_horizon",
+    "check_spaces",
+    "make_vec_env",
+]
 
 register_environments()

@@ -11,7 +11,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec as GymSpec
 
-from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
+from airl_cli.errors import AirlError, InvalidValueError, NotFoundError, one_line
 
 # By the name of a module, not as classes: the ant's imports MuJoCo.
 _ENVIRONMENTS: dict[str, dict[str, Any]] = {
@@ -120,12 +120,13 @@ def explained_construction(env_id: str, has_kwargs: bool) -> Iterator[None]:
         ) from error
     except ImportError as error:  # installed, but not usable; outdated MuJoCo ids end here too
         raise NotFoundError(f"{env_id!r} cannot be made: {error}", _remedy(env_id)) from error
-    except (TypeError, ValueError) as error:
-        if not has_kwargs:
-            raise
+    except Exception as error:
         raise InvalidValueError(
-            f"{env_id!r} cannot be made with these arguments: {error}.",
-            "Correct env.kwargs: they go to the environment's constructor.",
+            f"{env_id!r} cannot be made{' with these arguments' if has_kwargs else ''}: "
+            f"{type(error).__name__}: {one_line(error)}.",
+            "Correct env.kwargs: they go to the environment's constructor."
+            if has_kwargs
+            else "Correct the environment's constructor, or how it is registered.",
         ) from error
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -10,11 +13,37 @@ import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 
-from airl_cli.errors import InvalidValueError
+from airl_cli.errors import AirlError, InvalidValueError, one_line
 from airl_cli.seeding import derive_seed
+
+MAX_STEPS = 100_000
+"""An episode without a time limit counts as endless after so many steps."""
 
 EpisodeLog = dict[str, Any]
 """`seed` and `number` of an episode and its `actions` (steps, *action shape) so far."""
+
+
+def failed(name: str, method: str, error: Exception) -> InvalidValueError:
+    """An exception of an environment's `reset` or `step` as an error that names the place."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return InvalidValueError(
+        f"{name}: {method} raised {type(error).__name__}: {one_line(error)}{place}.",
+        "Correct the environment; airl check env=... examines it.",
+    )
+
+
+def time_limit(env: gym.Env[Any, Any]) -> int | None:
+    """Steps after which an episode ends in any case; None where nothing limits them."""
+    limits = []
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, FixedHorizon):
+            limits.append(env.horizon)
+        elif isinstance(env, gym.wrappers.TimeLimit) and env.spec is not None:
+            limits.append(env.spec.max_episode_steps or MAX_STEPS**2)
+        env = env.env
+    shortest = min(limits, default=None)
+    return None if shortest is None or shortest > MAX_STEPS else shortest
 
 
 class Float32Observation(gym.ObservationWrapper[Any, Any, Any]):
@@ -104,6 +133,9 @@ class FixedHorizon(gym.Wrapper[Any, Any, Any, Any]):
 class RepeatableEpisodes(gym.Wrapper[Any, Any, Any, Any]):
     """Seeds every episode and remembers its actions, so that it can be repeated elsewhere.
 
+    Exceptions of the environment, and rewards that are no finite number, become errors that name
+    it. Without a time limit an episode of 100,000 steps is one, too: it would never end.
+
     Every episode's seed is derived from that of `reset(seed=s)`, the copy's index and the episode's
     number: Stable-Baselines3 seeds copies with s, s + 1, ..., so neighbouring seeds would share
     them. An environment that depends on nothing but seed and actions is then, at any moment,
@@ -120,6 +152,8 @@ class RepeatableEpisodes(gym.Wrapper[Any, Any, Any, Any]):
         self._seed: int | None = None
         self._number = 0
         self._actions: list[Any] = []
+        self._name = "the environment" if env.spec is None else env.spec.id
+        self._endless = time_limit(env) is None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -130,12 +164,35 @@ class RepeatableEpisodes(gym.Wrapper[Any, Any, Any, Any]):
         else:
             self._number += 1
         self._actions = []
-        return self.env.reset(seed=self._episode_seed(), options=options)
+        try:
+            return self.env.reset(seed=self._episode_seed(), options=options)
+        except AirlError:
+            raise
+        except Exception as error:
+            raise failed(self._name, "reset", error) from error
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Steps, and remembers the action."""
         self._actions.append(np.array(action))
-        return self.env.step(action)
+        try:
+            outcome = self.env.step(action)
+            finite = math.isfinite(outcome[1])
+        except AirlError:
+            raise
+        except Exception as error:
+            raise failed(self._name, "step", error) from error
+        if not finite:
+            raise InvalidValueError(
+                f"{self._name}: step returned the reward {outcome[1]}.",
+                "Correct the environment's reward.",
+            )
+        if self._endless and len(self._actions) > MAX_STEPS and not any(outcome[2:4]):
+            raise InvalidValueError(
+                f"{self._name} has no time limit, and an episode has not ended after "
+                f"{MAX_STEPS:,} steps.",
+                "Give it one: env.max_episode_steps=1000, for example.",
+            )
+        return outcome
 
     def episode_log(self) -> EpisodeLog | None:
         """What `repeat_episode` needs; None before the first seeded reset."""
@@ -200,3 +257,50 @@ def repeat_episodes(
         if obs is None or not np.array_equal(np.asarray(obs), last_obs[index]):
             return False
     return True
+
+
+class ZeroBased(gym.Wrapper[Any, Any, Any, Any]):
+    """Renumbers Discrete and MultiDiscrete observations and actions from 0.
+
+    Policies of Stable-Baselines3 know values from 0 on only. Demonstrations, policies and rewards
+    of the wrapped environment are numbered in the same way.
+
+    Args:
+        env: The environment; its spaces are Discrete, MultiDiscrete, or others that stay as they
+            are.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        super().__init__(env)
+        self.observation_space, self._first_observation = _from_zero(env.observation_space)
+        self.action_space, self._first_action = _from_zero(env.action_space)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        return self._seen(observation), info
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Takes a renumbered action."""
+        if self._first_action is not None:
+            action = action + self._first_action
+        observation, *rest = self.env.step(action)
+        return (self._seen(observation), *rest)
+
+    def _seen(self, observation: Any) -> Any:
+        return (
+            observation
+            if self._first_observation is None
+            else observation - self._first_observation
+        )
+
+
+def _from_zero(space: spaces.Space[Any]) -> tuple[spaces.Space[Any], Any]:
+    """The space with values from 0, and its first value; None where it stays as it is."""
+    if isinstance(space, spaces.Discrete):
+        return spaces.Discrete(space.n), space.start
+    if isinstance(space, spaces.MultiDiscrete):
+        return spaces.MultiDiscrete(space.nvec, dtype=space.dtype), space.start
+    return space, None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import zipfile
+import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gymnasium.spaces import Space
+import numpy as np
+from gymnasium.spaces import Box, Space
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import is_image_space
@@ -21,7 +23,7 @@ from airl_cli.data.policies import Predictor
 from airl_cli.data.spaces import describe, same_space
 from airl_cli.errors import InvalidValueError, NotFoundError, one_line
 from airl_cli.experts.base import Demonstrations, PolicyExpert, Sampling, log
-from airl_cli.experts.sb3_zip import read_model
+from airl_cli.experts.sb3_zip import SavedModel, read_model
 from airl_cli.experts.wrappers import NormalizedPolicy, load_statistics
 from airl_cli.limits import Count, Fraction
 from airl_cli.policy_building import build_policy
@@ -35,6 +37,8 @@ ALGORITHMS = {
     **dict.fromkeys(("ars", "crossq", "qrdqn", "tqc", "trpo"), "sb3_contrib"),
 }
 _NAMES = {"crossq": "CrossQ"}
+_SQUASHED = ("crossq", "ddpg", "sac", "td3", "tqc")
+_DECISIVE = ("policy_class", "policy_kwargs", "observation_space", "action_space", "use_sde")
 
 
 @dataclass
@@ -80,6 +84,9 @@ class CheckpointExpert(PolicyExpert):
     device: str = "cpu"
 
     def __post_init__(self) -> None:
+        self.path = str(Path(self.path).expanduser())
+        if self.vec_normalize is not None:
+            self.vec_normalize = str(Path(self.vec_normalize).expanduser())
         self.sampling = Sampling(self.n_episodes, self.noise, self.subsample, self.deterministic)
         check_algorithm(self.algo)
 
@@ -109,6 +116,7 @@ class CheckpointExpert(PolicyExpert):
         """
         policy = self._load_policy(env)
         if self.vec_normalize is None:
+            self._mention_statistics()
             return policy
         statistics = load_statistics(
             self.vec_normalize, env.spaces(), trust_pickle=self.trust_pickle
@@ -128,6 +136,9 @@ class CheckpointExpert(PolicyExpert):
         if self.trust_pickle:
             return self._load_trusting(spaces, env)
         saved = read_model(self.path)
+        self._check_readable(saved)
+        if saved.action_bounds is not None:
+            self._check_action_bounds(*saved.action_bounds, env)
         algorithm = find_algorithm(self.algo)
         known = inspect.signature(algorithm).parameters
         settings = {
@@ -160,13 +171,26 @@ class CheckpointExpert(PolicyExpert):
             "and runs whatever code its pickles contain"
         )
         try:
-            policy = find_algorithm(self.algo).load(self.path, device=self.device).policy
-        except (zipfile.BadZipFile, ValueError, KeyError, OSError, RuntimeError, EOFError) as error:
-            reason = one_line(error)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                policy = find_algorithm(self.algo).load(self.path, device=self.device).policy
+        except Exception as error:  # a pickle may raise anything
             raise InvalidValueError(
-                f"Stable-Baselines3 cannot load {self.path}: {reason}.",
-                "Check expert.algo; save or download the file again.",
+                f"Stable-Baselines3 cannot load {self.path}: {one_line(error)}.",
+                "Check expert.algo; save the file with the versions installed here, or leave out "
+                "expert.trust_pickle: most models are read without their pickles.",
             ) from error
+        # Stable-Baselines3 leaves out what it cannot unpickle, and takes defaults instead.
+        for lost in re.findall(
+            r"deserialize object (\w+)", " ".join(str(w.message) for w in caught)
+        ):
+            if lost in _DECISIVE:
+                raise InvalidValueError(
+                    f"Stable-Baselines3 cannot read {lost} of {self.path} with the versions "
+                    "installed here: the policy would be another one.",
+                    "Save the file anew with these versions, or leave out expert.trust_pickle and "
+                    "give expert.policy_kwargs.",
+                )
         for ours, theirs, name in zip(
             spaces,
             (policy.observation_space, policy.action_space),
@@ -179,7 +203,53 @@ class CheckpointExpert(PolicyExpert):
                     f"has {describe(ours)}.",
                     "Choose the environment that it was trained in.",
                 )
+        if isinstance(policy.action_space, Box):
+            self._check_action_bounds(policy.action_space.low, policy.action_space.high, env)
         return policy
+
+    def _check_readable(self, saved: SavedModel) -> None:
+        """Refuses settings that only a pickle holds, where nothing was given in their place."""
+        given = {**(self.policy_kwargs or {}), **({"policy": 0} if self.policy else {})}
+        for name, text in saved.unreadable.items():
+            if name in given:
+                continue
+            what, key = f"policy argument {name}", f"expert.policy_kwargs.{name}"
+            if name == "policy":
+                what, key = "policy", "expert.policy"
+            raise InvalidValueError(
+                f"{self.path}: the {what} is {text}, which only a pickle in the file holds; "
+                "without it the policy would be another one.",
+                f"Give it with {key}, or, if you trust the file's author with your machine, set "
+                "expert.trust_pickle=true.",
+            )
+
+    def _check_action_bounds(self, low: np.ndarray, high: np.ndarray, env: EnvSpec) -> None:
+        space = env.spaces()[1]
+        if not isinstance(space, Box) or low.size != space.low.size:
+            return
+        if np.allclose(low.ravel(), space.low.ravel()) and np.allclose(
+            high.ravel(), space.high.ravel()
+        ):
+            return
+        problem = (
+            f"{self.path} was trained with actions from {low.min():g} to {high.max():g}; {env.id} "
+            f"takes actions from {space.low.min():g} to {space.high.max():g}"
+        )
+        if self.algo in _SQUASHED:  # its actions are scaled to the bounds
+            raise InvalidValueError(problem + ".", "Choose the environment that it was trained in.")
+        log.warning(f"warning: {problem}")
+
+    def _mention_statistics(self) -> None:
+        """Warns of statistics of observations beside the file that are not used."""
+        folder = Path(self.path).parent
+        for file in sorted({*folder.glob("*.pkl"), *folder.glob("*/*.pkl")}):
+            if "vecnormalize" in file.name.lower().replace("_", "").replace("-", ""):
+                log.warning(
+                    f"warning: {file} lies beside {self.path}: if the policy was trained on "
+                    "normalised observations, it acts wrongly without expert.vec_normalize="
+                    f"{file} expert.trust_pickle=true"
+                )
+                return
 
 
 def check_algorithm(name: str) -> None:

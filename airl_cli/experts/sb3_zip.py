@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import stable_baselines3.common.torch_layers
 import torch
 
 from airl_cli import features
 from airl_cli.data.formats.npz import check_inflation
-from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
+from airl_cli.errors import AirlError, InvalidValueError, NotFoundError, printable
 
 _MAX_JSON_BYTES = 2**26
 _POLICY = "policy.pth"
@@ -30,10 +31,15 @@ _CLASS = re.compile(r"<class '([\w.]+)\.(\w+)'>")
 # Where classes that a policy's settings name may come from; only these attributes are looked up.
 _PLACES = {
     "torch.nn.modules.activation": torch.nn,
+    "torch.nn.modules.linear": torch.nn,  # Identity
     "stable_baselines3.common.torch_layers": stable_baselines3.common.torch_layers,
     "imitation.policies.base": features,
 }
 _SETTINGS = ("use_sde",)
+_POLICY_PACKAGES = ("stable_baselines3", "sb3_contrib")
+_NET_ARCHS = {"FeedForward32Policy": [32, 32], "SAC1024Policy": [1024, 1024]}
+"""What the policy classes of imitation set themselves."""
+_SHARED = "mlp_extractor.shared_net."
 
 
 @dataclass(frozen=True)
@@ -44,11 +50,16 @@ class SavedModel:
         tensors: The policy's `state_dict`.
         policy_kwargs: As far as they can be read without unpickling.
         settings: Arguments of the algorithm that change the policy's structure.
+        unreadable: Policy arguments that only a pickle holds, with the text beside it; and
+            `policy`, where its class is not one of Stable-Baselines3's.
+        action_bounds: Lower and upper bounds of Box actions, flat; None where they are unknown.
     """
 
     tensors: Mapping[str, torch.Tensor]
     policy_kwargs: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    action_bounds: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def read_model(path: str | Path) -> SavedModel:
@@ -79,10 +90,24 @@ def read_model(path: str | Path) -> SavedModel:
         raise InvalidValueError(
             f"{source} is truncated or damaged: {reason}.", "Save or download it again."
         ) from error
+    policy_kwargs, unreadable = _readable(data.get("policy_kwargs"))
+    module, name = _policy_class(data.get("policy_class"))
+    if name in _NET_ARCHS and module == "imitation.policies.base":
+        policy_kwargs.setdefault("net_arch", _NET_ARCHS[name])
+    elif module and module.split(".")[0] not in _POLICY_PACKAGES:
+        unreadable["policy"] = f"{module}.{name}"
+    tensors = _in_todays_names(_read_tensors(source, weights))
+    if tensors.pop(_SHARED, None) is not None:
+        policy_kwargs["net_arch"] = {
+            "pi": _widths(tensors, "policy_net"),
+            "vf": _widths(tensors, "value_net"),
+        }
     return SavedModel(
-        tensors=_read_tensors(source, weights),
-        policy_kwargs=_readable(data.get("policy_kwargs")),
+        tensors=tensors,
+        policy_kwargs=policy_kwargs,
         settings={k: data[k] for k in _SETTINGS if isinstance(data.get(k), bool)},
+        unreadable=unreadable,
+        action_bounds=_bounds(data.get("action_space")),
     )
 
 
@@ -120,19 +145,85 @@ def _read_tensors(source: Path, weights: bytes) -> Mapping[str, torch.Tensor]:
     return {name: t.long() if t.dtype == torch.int32 else t for name, t in state.items()}
 
 
-def _readable(saved: Any) -> dict[str, Any]:
-    """Policy arguments that JSON shows: plain values, and classes from a few known places."""
+def _in_todays_names(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors of Stable-Baselines3 1.x, whose policy and value nets could share their first layers.
+
+    Shared layers become the first layers of both nets, which compute the same; the key `_SHARED`
+    then marks that there were some.
+    """
+    found = dict(tensors)
+    shared = {name.removeprefix(_SHARED): t for name, t in tensors.items() if _SHARED in name}
+    shift = 2 * sum(name.endswith(".weight") for name in shared)  # a layer and its activation
+    if not shared:
+        return found
+    for net in ("policy_net", "value_net"):
+        start = f"mlp_extractor.{net}."
+        for name in [name for name in tensors if name.startswith(start)]:
+            del found[name]
+        for name, tensor in tensors.items():
+            if name.startswith(start):
+                index, _, kind = name.removeprefix(start).partition(".")
+                found[f"{start}{int(index) + shift}.{kind}"] = tensor
+        found.update({start + name: tensor for name, tensor in shared.items()})
+    for name in shared:
+        del found[_SHARED + name]
+    found[_SHARED] = torch.empty(0)
+    return found
+
+
+def _widths(tensors: Mapping[str, torch.Tensor], net: str) -> list[int]:
+    """Output sizes of the linear layers of a net, in order."""
+    start = f"mlp_extractor.{net}."
+    layers = {
+        int(name.removeprefix(start).partition(".")[0]): len(tensor)
+        for name, tensor in tensors.items()
+        if name.startswith(start) and name.endswith(".weight")
+    }
+    return [layers[index] for index in sorted(layers)]
+
+
+def _readable(saved: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    """Policy arguments that JSON shows (plain values, classes of a few known places), and others.
+
+    The optimiser's are left out: it plays no part in acting.
+    """
     if not isinstance(saved, Mapping):
-        return {}
-    found = {}
+        return {}, {}
+    found: dict[str, Any] = {}
+    unreadable: dict[str, str] = {}
     for name, value in saved.items():
         if name.startswith((":", "optimizer")) or name in _SETTINGS:
             continue
         named = _CLASS.fullmatch(value) if isinstance(value, str) else None
-        if named is not None:
-            place = _PLACES.get(named.group(1))
-            if isinstance(getattr(place, named.group(2), None), type):
-                found[name] = getattr(place, named.group(2))
-        elif not isinstance(value, str):
+        known = None if named is None else getattr(_PLACES.get(named[1]), named[2], None)
+        if isinstance(known, type):
+            found[name] = known
+        elif isinstance(value, str):
+            unreadable[name] = printable(value, 80)
+        else:
             found[name] = value
-    return found
+    return found, unreadable
+
+
+def _policy_class(saved: Any) -> tuple[str, str]:
+    """Module and name of the policy's class, as far as the text beside its pickle tells them."""
+    if not isinstance(saved, Mapping) or not isinstance(saved.get("__module__"), str):
+        return "", ""
+    methods = (re.match(r"<function (\w+)\.", str(text)) for text in saved.values())
+    return printable(saved["__module__"], 80), next((m[1] for m in methods if m), "?")
+
+
+def _bounds(saved: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    """Bounds of a Box out of the text beside its pickle."""
+    if not isinstance(saved, Mapping):
+        return None
+    texts = [saved.get(name) for name in ("low", "high")]
+    if not all(isinstance(text, str) and "..." not in text for text in texts):
+        return None
+    try:
+        low, high = (
+            np.array([float(n) for n in re.findall(r"[^\s\[\],]+", str(t))]) for t in texts
+        )
+    except ValueError:
+        return None
+    return low, high

@@ -3,8 +3,11 @@
 import io
 import json
 import os
+import shutil
 import zipfile
+from functools import partial
 
+import gymnasium
 import numpy as np
 import pytest
 import sb3_contrib
@@ -12,6 +15,7 @@ import stable_baselines3 as sb3
 import torch
 from gymnasium import spaces
 from hypothesis import given, settings
+from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import VecNormalize
 
 from airl_cli.data import storage
@@ -210,7 +214,9 @@ def test_classes_that_the_settings_name_are_looked_up_in_few_places(ppo, tmp_pat
         "features_extractor_class": "<class 'torch.nn.modules.activation.__doc__'>",
     }
     path = rewritten(ppo[0], tmp_path / "odd.zip", data=json.dumps(data))
-    assert read_model(path).policy_kwargs == {"net_arch": [8]}
+    found = read_model(path)
+    assert found.policy_kwargs == {"net_arch": [8]}
+    assert set(found.unreadable) == {"activation_fn", "features_extractor_class"}
 
 
 @settings(max_examples=60, deadline=None)
@@ -275,3 +281,119 @@ def test_a_clone_acts_like_its_teacher_until_noise_comes_in(tmp_path, news):
     assert returns[0.0] >= 55
     assert returns[0.9] < returns[0.0] - 10
     assert any("90% random actions" in text for text in news())
+
+
+# -- experts that would be others than they were ---------------------------------------------------
+
+
+class Sine(torch.nn.Module):
+    def forward(self, x):
+        return torch.sin(3 * x)
+
+
+class Greedy(ActorCriticPolicy):
+    def _predict(self, observation, deterministic=False):
+        return self.get_distribution(observation).mode()
+
+
+@pytest.mark.parametrize("activation", [Sine, partial(torch.nn.LeakyReLU, 0.5)])
+def test_an_activation_that_only_a_pickle_holds_is_refused_until_it_is_given(tmp_path, activation):
+    model = sb3.PPO(
+        "MlpPolicy",
+        "CartPole-v1",
+        n_steps=8,
+        batch_size=8,
+        policy_kwargs={"activation_fn": activation},
+    )
+    model.save(tmp_path / "m.zip")
+    with pytest.raises(InvalidValueError, match="activation_fn is .*pickle") as caught:
+        CheckpointExpert(str(tmp_path / "m.zip")).load_policy(CARTPOLE)
+    assert "expert.policy_kwargs.activation_fn" in caught.value.remedy
+    given = {"activation_fn": activation}
+    policy = CheckpointExpert(str(tmp_path / "m.zip"), policy_kwargs=given).load_policy(CARTPOLE)
+    obs = torch.as_tensor(np.random.default_rng(0).normal(size=(20, 4)), dtype=torch.float32)
+    wanted, found = (p.get_distribution(obs).distribution.probs for p in (model.policy, policy))
+    assert torch.allclose(wanted, found)
+
+
+def test_a_policy_class_of_the_users_own_is_refused_until_one_is_named(tmp_path):
+    sb3.PPO(Greedy, "CartPole-v1", n_steps=8, batch_size=8).save(tmp_path / "m.zip")
+    with pytest.raises(InvalidValueError, match=r"the policy is .*Greedy") as caught:
+        CheckpointExpert(str(tmp_path / "m.zip")).load_policy(CARTPOLE)
+    assert "expert.policy" in caught.value.remedy
+    CheckpointExpert(str(tmp_path / "m.zip"), policy="MlpPolicy").load_policy(CARTPOLE)
+
+
+def test_shared_layers_of_sb3_1_act_as_they_did(tmp_path):
+    nn = torch.nn
+    shared = nn.Sequential(nn.Linear(4, 8), nn.Tanh())
+    model = sb3.PPO(
+        "MlpPolicy", "CartPole-v1", n_steps=8, batch_size=8, policy_kwargs={"net_arch": [8, 5]}
+    )
+    state = model.policy.state_dict()
+    old = {name: t for name, t in state.items() if "mlp_extractor" not in name}
+    for name, tensor in shared.state_dict().items():
+        old[f"mlp_extractor.shared_net.{name}"] = tensor
+    for net in ("policy_net", "value_net"):
+        for kind in ("weight", "bias"):
+            old[f"mlp_extractor.{net}.0.{kind}"] = state[f"mlp_extractor.{net}.2.{kind}"]
+    buffer = io.BytesIO()
+    torch.save(old, buffer)
+    model.save(tmp_path / "new.zip")
+    path = rewritten(tmp_path / "new.zip", tmp_path / "old.zip", policy_pth=buffer.getvalue())
+    policy = CheckpointExpert(str(path)).load_policy(CARTPOLE)
+    obs = torch.as_tensor(np.random.default_rng(0).normal(size=(20, 4)), dtype=torch.float32)
+    hidden = torch.tanh(model.policy.mlp_extractor.policy_net[2](shared(obs)))
+    wanted = torch.softmax(model.policy.action_net(hidden), 1)
+    assert torch.allclose(policy.get_distribution(obs).distribution.probs, wanted, atol=1e-6)
+
+
+def test_settings_that_these_versions_cannot_unpickle_are_refused(tmp_path):
+    import base64
+
+    sb3.PPO(
+        "MlpPolicy", "CartPole-v1", n_steps=8, batch_size=8, policy_kwargs={"activation_fn": Sine}
+    ).save(tmp_path / "new.zip")
+    with zipfile.ZipFile(tmp_path / "new.zip") as archive:
+        data = json.loads(archive.read("data"))
+    for broken, message in (
+        (b"\x80\x05cnumpy.random._pickle_of_another_numpy\nctor\n.", "cannot load .*m.zip"),
+        (b"\x80\x05cbuiltins\nint\n(NtR.", "cannot read policy_kwargs of .*m.zip"),  # a TypeError
+    ):
+        data["policy_kwargs"][":serialized:"] = base64.b64encode(broken).decode()
+        rewritten(tmp_path / "new.zip", tmp_path / "m.zip", data=json.dumps(data))
+        with pytest.raises(InvalidValueError, match=message):
+            CheckpointExpert(str(tmp_path / "m.zip"), trust_pickle=True).load_policy(CARTPOLE)
+
+
+@pytest.mark.parametrize("name", ["vec_normalize.pkl", "env/vecnormalize.pkl"])
+def test_statistics_beside_a_model_are_mentioned(tmp_path, ppo, news, name):
+    shutil.copy(ppo[0], tmp_path / "ppo.zip")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    CheckpointExpert(str(tmp_path / "ppo.zip")).load_policy(CARTPOLE)
+    (line,) = news()
+    assert f"expert.vec_normalize={tmp_path / name}" in line
+
+
+def test_actions_that_are_scaled_to_other_bounds_are_refused(tmp_path, news):
+    pendulum = EnvSpec("Pendulum-v1", n_envs=1)
+    halved = EnvSpec("Pendulum-v1", n_envs=1, wrappers=[halve_actions])
+    sb3.SAC("MlpPolicy", "Pendulum-v1", buffer_size=10).save(tmp_path / "sac.zip")
+    expert = CheckpointExpert(str(tmp_path / "sac.zip"), algo="sac")
+    expert.load_policy(pendulum)
+    with pytest.raises(InvalidValueError, match="actions from -2 to 2; .* from -1 to 1"):
+        expert.load_policy(halved)
+    sb3.PPO("MlpPolicy", "Pendulum-v1", n_steps=8, batch_size=8).save(tmp_path / "ppo.zip")
+    news()
+    CheckpointExpert(str(tmp_path / "ppo.zip")).load_policy(halved)
+    assert "actions from -2 to 2" in news()[0]
+
+
+def halve_actions(env):
+    return gymnasium.wrappers.RescaleAction(env, -1.0, 1.0)
+
+
+def test_a_path_in_the_home_folder(ppo, monkeypatch):
+    monkeypatch.setenv("HOME", str(ppo[0].parent))
+    CheckpointExpert(f"~/{ppo[0].name}").load_policy(CARTPOLE)
