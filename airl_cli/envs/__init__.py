@@ -1,8 +1,9 @@
 """Environments: found, made, vectorised and checked."""
 
-from airl_cli.envs.check import check_environment, check_fixed_horizon, check_spaces
+from airl_cli.envs.check import check_environment, check_fixed_horizon
 from airl_cli.envs.make import make_vec_env
 from airl_cli.envs.registry import register_environments
+from airl_cli.envs.spaces import check_spaces
 from airl_cli.envs.spec import EnvSpec
 from airl_cli.envs.wrappers import FixedHorizon, ZeroBased
 

@@ -13,6 +13,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import Space, spaces
 
+from airl_cli.envs.spaces import check_spaces
 from airl_cli.envs.spec import EnvSpec
 from airl_cli.envs.wrappers import failed, time_limit
 from airl_cli.errors import AirlError, InvalidTypeError, InvalidValueError, printable
@@ -21,13 +22,6 @@ MAX_STEPS_WITHOUT_END = 10_000
 _MAX_SECONDS_WITHOUT_END = 20.0
 _STEPS = 100  # of an environment with a time limit: random episodes follow in any case
 _TOLERANCE = 1e-4  # of a bound's size: rounding to float32 and back
-_REMEDIES = {
-    spaces.Text: "drop it (gymnasium.wrappers.FilterObservation) or encode it as numbers "
-    "(gymnasium.wrappers.TransformObservation)",
-    spaces.Graph: "give the nodes as an array of fixed size "
-    "(gymnasium.wrappers.TransformObservation)",
-    spaces.Sequence: "pad it to an array of fixed size (gymnasium.wrappers.TransformObservation)",
-}
 _NEW_API = (
     "Follow Gymnasium's API: reset(*, seed=None, options=None) returns (observation, info), step "
     "returns (observation, reward, terminated, truncated, info); shimmy.GymV21CompatibilityV0 "
@@ -80,68 +74,6 @@ def check_fixed_horizon(
         "Use an environment with a fixed horizon (those of seals are made for this), or accept it "
         "with trainer.allow_variable_horizon=true.",
     )
-
-
-def check_spaces(
-    observation_space: Space[Any], action_space: Space[Any], name: str = "the environment"
-) -> None:
-    """Refuses spaces that policies of Stable-Baselines3 do not know, or misread.
-
-    Raises:
-        InvalidTypeError: If a space, or a part of one, is of an unsupported type.
-        InvalidValueError: If discrete values do not start at 0, or Box actions are integers.
-    """
-    for what, space in (("observations", observation_space), ("actions", action_space)):
-        for path, part in _leaves(space):
-            where = f"{what} of {name}" if not path else f"{what} of {name}, {path},"
-            _check_leaf(where, part)
-    if isinstance(action_space, (spaces.Dict, spaces.Tuple)):
-        raise InvalidTypeError(
-            f"actions of {name} are a {type(action_space).__name__} space, which policies of "
-            "Stable-Baselines3 do not know.",
-            "Wrap the environment so that its actions are Box, Discrete, MultiDiscrete or "
-            "MultiBinary: gymnasium.wrappers.FlattenAction.",
-        )
-    if isinstance(action_space, spaces.Box) and not np.issubdtype(action_space.dtype, np.floating):
-        raise InvalidValueError(
-            f"actions of {name} are a Box of {action_space.dtype}: policies of Stable-Baselines3 "
-            "would give fractions, which are cut off.",
-            "Declare them as Discrete or MultiDiscrete, or as a Box of float32 that is rounded: "
-            "gymnasium.wrappers.TransformAction.",
-        )
-
-
-def _leaves(space: Space[Any], path: str = "") -> Iterable[tuple[str, Space[Any]]]:
-    if isinstance(space, spaces.Dict):
-        for key, part in space.spaces.items():
-            yield from _leaves(part, f"{path}[{key!r}]")
-    elif isinstance(space, spaces.Tuple):
-        for index, part in enumerate(space.spaces):
-            yield from _leaves(part, f"{path}[{index}]")
-    else:
-        yield path, space
-
-
-def _check_leaf(where: str, space: Space[Any]) -> None:
-    known = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
-    if not isinstance(space, known):
-        remedy = next(
-            (text for kind, text in _REMEDIES.items() if isinstance(space, kind)),
-            "make a Box, Discrete, MultiDiscrete or MultiBinary of it "
-            "(gymnasium.wrappers.TransformObservation)",
-        )
-        raise InvalidTypeError(
-            f"{where} are of the space {type(space).__name__}, which is not supported.",
-            f"Wrap the environment: {remedy}.",
-        )
-    start = getattr(space, "start", 0)
-    if np.any(start):
-        raise InvalidValueError(
-            f"{where} are {space}: values that start at {start} instead of 0, which "
-            "policies of Stable-Baselines3 would misread.",
-            "Renumber them from 0 with env.wrappers=[{_target_: airl_cli.envs.ZeroBased, "
-            "_partial_: true}]; demonstrations are then numbered in the same way.",
-        )
 
 
 def check_environment(env: EnvSpec) -> Probe:

@@ -21,6 +21,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from airl_cli.envs.mujoco import without_known_warnings
 from airl_cli.envs.registry import explained_construction, find_spec
+from airl_cli.envs.spaces import check_types
 from airl_cli.envs.wrappers import RepeatableEpisodes, cast_observations
 from airl_cli.errors import InvalidValueError, RunFailedError
 
@@ -110,6 +111,7 @@ class _Blueprint:
             env = gym.make(self.spec, max_episode_steps=self.max_episode_steps, **self.kwargs)
         for wrapper in self.wrappers:
             env = wrapper(env)
+        check_types(env.observation_space, env.action_space, self.spec.id)
         log = None if self.monitor_dir is None else str(self.monitor_dir / f"{index:03d}")
         env = Monitor(env, log)
         for post_wrapper in self.post_wrappers:

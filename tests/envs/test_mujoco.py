@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from airl_cli.envs import make_vec_env
+from airl_cli.errors import InvalidValueError
 
 mujoco = pytest.importorskip("mujoco")
 
@@ -74,7 +75,7 @@ def test_warnings_of_a_construction_that_fails_are_shown(register, capfd):
             super().__init__()
             raise RuntimeError("no")
 
-    with pytest.raises(RuntimeError, match="no"):
+    with pytest.raises(InvalidValueError, match="RuntimeError: no"):
         make(register(Failing))
     assert "QPOS" in capfd.readouterr().err
     assert mujoco.get_mju_user_warning() is None

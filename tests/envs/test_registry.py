@@ -89,7 +89,8 @@ def test_missing_dependencies_name_the_extra(error, remedy):
     assert str(error) in caught.value.problem
 
 
-def test_errors_of_the_environment_itself_stay_as_they_are():
-    with pytest.raises(TypeError) as caught, explained_construction("X-v0", has_kwargs=False):
-        raise TypeError("a bug")
-    assert type(caught.value) is TypeError
+def test_any_error_of_a_constructor_names_the_environment_and_the_error():
+    with pytest.raises(InvalidValueError, match="'X-v0' cannot be made: KeyError: 'bug'") as caught:
+        with explained_construction("X-v0", has_kwargs=False):
+            raise KeyError("bug")
+    assert isinstance(caught.value.__cause__, KeyError)
