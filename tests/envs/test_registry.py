@@ -90,7 +90,7 @@ def test_missing_dependencies_name_the_extra(error, remedy):
 
 
 def test_any_error_of_a_constructor_names_the_environment_and_the_error():
-    with pytest.raises(InvalidValueError, match="'X-v0' cannot be made: KeyError: 'bug'") as caught:
-        with explained_construction("X-v0", has_kwargs=False):
-            raise KeyError("bug")
+    raises = pytest.raises(InvalidValueError, match="'X-v0' cannot be made: KeyError: 'bug'")
+    with raises as caught, explained_construction("X-v0", has_kwargs=False):
+        raise KeyError("bug")
     assert isinstance(caught.value.__cause__, KeyError)
