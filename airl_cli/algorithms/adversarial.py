@@ -62,8 +62,9 @@ class AdversarialTrainer(RoundTrainer):
     generator samples.
 
     Args:
-        demonstrations: `Transitions`; a sequence of `Trajectory`; or an iterable (a torch
-            `DataLoader` too) of mappings with `obs`, `acts`, `next_obs`, `dones`.
+        demonstrations: `Transitions`; an iterable of `Trajectory`; an iterable (a torch
+            `DataLoader` too) of mappings with `obs`, `acts`, `next_obs`, `dones`; or None, to be
+            given later by `set_demonstrations`.
         demo_batch_size: Expert samples per discriminator batch; the batch is twice this, with one
             generator sample for each.
         venv: Environment to train in.
@@ -83,7 +84,7 @@ class AdversarialTrainer(RoundTrainer):
         gen_replay_reservoir: Keep a uniform sample of all the generator ever did instead of the
             newest: the discriminator answers the average of all policies (fictitious play, Brown
             1951), which keeps the two from swinging about the equilibrium.
-        custom_logger: Where to record; None: nowhere.
+        custom_logger: Where to record; None: a table on stdout after every round.
         init_tensorboard: Write a TensorBoard summary of every discriminator update.
         init_tensorboard_graph: With `init_tensorboard`: write the reward net's graph, too.
         debug_use_ground_truth: Train the generator on the environment's own reward, to see
@@ -132,7 +133,7 @@ class AdversarialTrainer(RoundTrainer):
     def __init__(
         self,
         *,
-        demonstrations: Demonstrations,
+        demonstrations: Demonstrations | None,
         demo_batch_size: Count,
         venv: VecEnv,
         gen_algo: BaseAlgorithm,
@@ -215,6 +216,7 @@ class AdversarialTrainer(RoundTrainer):
             limit=n_past_policies,
         )
         self.absorbing_state = AbsorbingState()
+        self._scored: tuple[TransitionBatch, th.Tensor | None] | None = None
         self.n_disc_updates = 0
         self._disc_stats: dict[str, float] = {}  # of the newest update
         self._summaries = (
@@ -325,14 +327,13 @@ class AdversarialTrainer(RoundTrainer):
         return net, unwrapped(net)
 
     def sample_log_prob(self, batch: TransitionBatch) -> th.Tensor | None:
-        """Log mu(a|s) (batch,): the density of the distribution of the generator's samples.
+        """Log pi(a|s) (batch,) of the current policy, for `logits_expert_is_high`.
 
         None where the algorithm does not need it, or the policy cannot give it.
         """
         if not self.uses_log_prob or not has_log_prob(self.policy):
             return None
-        batch = batch.to(self.gen_algo.device)
-        return self.past_policies.log_prob(batch.obs, batch.acts)
+        return self.policy_log_prob(batch)
 
     # -- the generator's reward ----------------------------------------------------------------
 
@@ -362,11 +363,16 @@ class AdversarialTrainer(RoundTrainer):
     # -- the discriminator ---------------------------------------------------------------------
 
     @property
+    def _reward_net(self) -> RewardNet:
+        """`reward_net`, for subclasses that were written for imitation."""
+        return self.reward_net
+
+    @property
     def disc_opt(self) -> th.optim.Optimizer:
         """The discriminator's optimiser."""
         return self.discriminator.optimizer
 
-    def set_demonstrations(self, demonstrations: Demonstrations) -> None:
+    def set_demonstrations(self, demonstrations: Demonstrations | None) -> None:
         """Replaces the demonstrations; accepts what the constructor accepts."""
         sampler = demonstration_sampler(
             demonstrations, self.demo_batch_size, self.rng, self.gen_algo.device
@@ -423,7 +429,10 @@ class AdversarialTrainer(RoundTrainer):
         return max(self.gen_train_timesteps, self.demo_batch_size)
 
     def _logits(self, batch: TransitionBatch) -> th.Tensor:
-        log_prob = self.sample_log_prob(batch)
+        # An ensemble asks for the logits of a batch once for each member.
+        if self._scored is None or self._scored[0] is not batch:
+            self._scored = batch, self.sample_log_prob(batch)
+        log_prob = self._scored[1]
         return self.logits_expert_is_high(*self.reward_net.preprocess(*batch), log_prob)
 
     def _disc_samples(

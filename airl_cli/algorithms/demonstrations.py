@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from stable_baselines3.common.policies import BasePolicy
 from torch.utils.data import DataLoader
 
 from airl_cli.algorithms.adversarial import AdversarialTrainer
+from airl_cli.algorithms.samples import first_item
 from airl_cli.data.transitions import flatten_trajectories
 from airl_cli.data.types import Trajectory, TransitionsMinimal, transitions_collate_fn
 from airl_cli.errors import InvalidTypeError, InvalidValueError
@@ -127,7 +127,7 @@ def make_data_loader(
             "Give Transitions, trajectories, or an iterable of mappings.",
         )
     if not isinstance(transitions, TransitionsMinimal):
-        first, transitions = _first_item(transitions)
+        first, transitions = first_item(transitions)
         if isinstance(first, Trajectory):
             transitions = flatten_trajectories(transitions)  # type: ignore[arg-type]
     if not isinstance(transitions, TransitionsMinimal):
@@ -142,16 +142,6 @@ def make_data_loader(
     return DataLoader(
         transitions, batch_size=batch_size, collate_fn=transitions_collate_fn, **settings
     )
-
-
-def _first_item(items: Iterable[Any]) -> tuple[Any, Iterable[Any]]:
-    """The first item, and an iterable that has it still, though `items` can be read only once."""
-    iterator = iter(items)
-    try:
-        first = next(iterator)
-    except StopIteration:
-        raise InvalidValueError("there are no demonstrations.") from None
-    return first, itertools.chain([first], iterator) if iterator is items else items
 
 
 class _Rebatched:

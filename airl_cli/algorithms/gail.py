@@ -46,7 +46,7 @@ class GAIL(AdversarialTrainer):
     def __init__(
         self,
         *,
-        demonstrations: Demonstrations,
+        demonstrations: Demonstrations | None,
         demo_batch_size: Count,
         venv: VecEnv,
         gen_algo: BaseAlgorithm,

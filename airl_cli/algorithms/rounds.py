@@ -8,6 +8,7 @@ collected and the policy is updated, `RoundTrainer.end_round`.
 from __future__ import annotations
 
 import abc
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import CallbackList
-from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.logger import HumanOutputFormat, Logger
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
@@ -58,10 +59,10 @@ class RoundTrainer(abc.ABC):
         venv: Environment to train in.
         gen_algo: Stable-Baselines3 algorithm; its environment, logger and replay buffer are
             wrapped or replaced.
-        log_dir: Folder of the logger that is made when none is given; that one keeps silent.
+        log_dir: Folder of the logger that is made when none is given; nothing is written there.
         gen_train_timesteps: Environment steps per round, rounded up to whole rollouts. None: one
             rollout, which is `n_envs * n_steps` on-policy and `n_envs * train_freq` off-policy.
-        custom_logger: Where to record; None: nowhere.
+        custom_logger: Where to record; None: a table on stdout after every round.
         use_env_reward: Train on the environment's own reward.
         allow_variable_horizon: Accept episodes of different length.
         normalize_gen_reward: Divide on-policy rewards by the running standard deviation of their
@@ -107,7 +108,7 @@ class RoundTrainer(abc.ABC):
         self._episodes = EpisodeStats(venv.num_envs)
         self._started_at = 0  # the algorithm's timesteps when round 0 began
         self._scheduled_steps: int | None = None  # of all rounds; None outside of `train`
-        self._logger = custom_logger or Logger(str(log_dir), [])
+        self._logger = custom_logger or Logger(str(log_dir), [HumanOutputFormat(sys.stdout)])
         gen_algo.set_logger(self._logger)
         self._set_entropy()
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch as th
+from torch.utils.data import DataLoader
 
 from airl_cli.algorithms.absorbing import Ends
 from airl_cli.algorithms.batch import TransitionBatch, concatenate
@@ -29,7 +31,7 @@ class RowReader(Protocol):
         ...
 
 
-Demonstrations = TransitionsMinimal | Sequence[Trajectory] | Iterable[TransitionMapping] | RowReader
+Demonstrations = TransitionsMinimal | Iterable[Trajectory] | Iterable[TransitionMapping] | RowReader
 
 
 class Sampler(Protocol):
@@ -243,14 +245,52 @@ class GeneratorBuffer:
         self._n_seen = n_seen
 
 
+class NoDemonstrations:
+    """Stands for demonstrations that are still to be given."""
+
+    def sample(self, n: int) -> TransitionBatch:
+        """Refused.
+
+        Raises:
+            InvalidValueError: Names `set_demonstrations`.
+        """
+        raise InvalidValueError(
+            "there are no demonstrations yet.", "Call set_demonstrations(...) before training."
+        )
+
+    def ends(self) -> Ends:
+        """As for `sample`."""
+        self.sample(0)
+        return Ends(0, 0)
+
+
+def first_item(items: Iterable[Any]) -> tuple[Any, Iterable[Any]]:
+    """The first item, and an iterable that still has it, though `items` can be read only once.
+
+    Raises:
+        InvalidValueError: There is none.
+    """
+    iterator = iter(items)
+    try:
+        first = next(iterator)
+    except StopIteration:
+        raise InvalidValueError(
+            "there are no demonstrations.", "Give at least one trajectory."
+        ) from None
+    return first, chain([first], iterator) if iterator is items else items
+
+
 def demonstration_sampler(
-    demonstrations: Demonstrations, batch_size: int, rng: np.random.Generator, device: th.device
+    demonstrations: Demonstrations | None,
+    batch_size: int,
+    rng: np.random.Generator,
+    device: th.device,
 ) -> Sampler:
     """A sampler for any of the accepted kinds of demonstrations.
 
     Args:
-        demonstrations: `Transitions`; a sequence of `Trajectory`; an iterable of mappings; or a
-            `RowReader`.
+        demonstrations: `Transitions`; an iterable of `Trajectory`; an iterable of mappings; a
+            `RowReader`; or None, for none yet.
         batch_size: What will be drawn at a time.
         rng: Source of the draws.
         device: Where transitions that are all there are kept.
@@ -260,9 +300,12 @@ def demonstration_sampler(
         InvalidTypeError: Something else.
     """
     sampler: ArraySampler | RowSampler
+    if demonstrations is None:
+        return NoDemonstrations()
     if isinstance(demonstrations, RowReader):
         sampler = RowSampler(demonstrations, rng)
     else:
+        demonstrations = _flattened(demonstrations)
         columns = _all_there(demonstrations)
         if columns is None:
             return StreamSampler(demonstrations)  # type: ignore[arg-type]
@@ -276,6 +319,17 @@ def demonstration_sampler(
     return sampler
 
 
+def _flattened(demonstrations: Any) -> Any:
+    """Trajectories as transitions; everything else as it is."""
+    # A DataLoader has no trajectories, and looking at its first batch would move random streams.
+    if isinstance(demonstrations, DataLoader | Mapping | str | bytes):
+        return demonstrations
+    if not isinstance(demonstrations, Iterable) or hasattr(demonstrations, "obs"):
+        return demonstrations
+    first, demonstrations = first_item(demonstrations)
+    return flatten_trajectories(demonstrations) if isinstance(first, Trajectory) else demonstrations
+
+
 def _draw(size: int, n: int, rng: np.random.Generator) -> np.ndarray:
     """Numbers (n,) of rows out of `size`, each once if there are as many."""
     return rng.choice(size, n, replace=n > size, shuffle=False)
@@ -285,10 +339,6 @@ def _all_there(demonstrations: Any) -> TransitionMapping | None:
     """The columns of demonstrations that are held whole; None for a stream of batches."""
     if isinstance(demonstrations, Mapping):
         return demonstrations
-    if isinstance(demonstrations, Sequence) and len(demonstrations) == 0:
-        raise InvalidValueError("there are no demonstrations.", "Give at least one trajectory.")
-    if isinstance(demonstrations, Sequence) and isinstance(demonstrations[0], Trajectory):
-        demonstrations = flatten_trajectories(demonstrations)
     if hasattr(demonstrations, "obs") and hasattr(demonstrations, "acts"):
         if not hasattr(demonstrations, "next_obs") or not hasattr(demonstrations, "dones"):
             raise InvalidTypeError(

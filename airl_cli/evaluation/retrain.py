@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.policies import BasePolicy
 
 from airl_cli.algorithms import RewardTrainer
@@ -61,6 +62,7 @@ def train_on_reward(
         trainer = RewardTrainer(
             venv=venv,
             gen_algo=generator(env=venv, seed=seed),
+            custom_logger=Logger(None, []),
             reward_net=reward_net,
             temperature=temperature,
             **kwargs,

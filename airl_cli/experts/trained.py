@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import safe_mean
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
@@ -175,6 +176,7 @@ class TrainedExpert(PolicyExpert):
         trainer = RewardTrainer(
             venv=venv,
             gen_algo=model,
+            custom_logger=Logger(None, []),
             reward_net=None,
             temperature=self.temperature,
             normalize_gen_reward=self.normalize_reward,

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch as th
 
-from airl_cli.errors import InvalidTypeError
-from airl_cli.rewards.base import Array, PredictProcessedWrapper, RewardNet, RewardNetWithVariance
+from airl_cli.errors import InvalidTypeError, InvalidValueError
+from airl_cli.rewards.base import (
+    Array,
+    PredictProcessedWrapper,
+    RewardNet,
+    RewardNetWithVariance,
+    RewardNetWrapper,
+)
+from airl_cli.rewards.ensemble import RewardEnsemble
 from airl_cli.rewards.layers import BaseNorm, evaluating
 
 
@@ -99,3 +107,31 @@ class AddSTDRewardWrapper(PredictProcessedWrapper):
         assert isinstance(self.base, RewardNetWithVariance)
         mean, variance = self.base.predict_reward_moments(state, action, next_state, done, **kwargs)
         return mean + (self.default_alpha if alpha is None else alpha) * np.sqrt(variance)
+
+
+def output_normalization(net: RewardNet) -> tuple[float, float] | None:
+    """By what `predict_processed` of `net` normalises now: `(reward - shift) / scale`.
+
+    Returns:
+        Shift and scale; None where no `NormalizedRewardNet` is around the net.
+
+    Raises:
+        InvalidValueError: Members of an ensemble process their rewards, each on its own scale.
+    """
+    layers: list[BaseNorm] = []  # from the inside
+    while isinstance(net, RewardNetWrapper):
+        if isinstance(net, NormalizedRewardNet):
+            layers.insert(0, net.normalize_output_layer)
+        net = net.base
+    if isinstance(net, RewardEnsemble) and net.is_processed:
+        raise InvalidValueError(
+            "the members of the ensemble are normalised, each on a scale of its own.",
+            "Normalise the ensemble instead: NormalizedRewardNet(RewardEnsemble(...)).",
+        )
+    if not layers:
+        return None
+    shift, scale = 0.0, 1.0
+    for layer in layers:
+        shift += scale * float(layer.running_mean)
+        scale *= math.sqrt(float(layer.running_var) + layer.eps)
+    return shift, scale

@@ -5,10 +5,12 @@ from gymnasium import spaces
 from stable_baselines3 import DQN, SAC, TD3
 
 from airl_cli import GAIL
+from airl_cli.algorithms import AdversarialTrainer
+from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.schedule import Late
 from airl_cli.errors import InvalidTypeError, InvalidValueError
-from airl_cli.rewards import BasicRewardNet, ShapedRewardNet
-from support.discriminators import FLOATS
+from airl_cli.rewards import BasicRewardNet, ShapedRewardEnsemble, ShapedRewardNet
+from support.discriminators import FLOATS, same, weights
 from support.line import Line, line_demonstrations
 
 
@@ -141,3 +143,56 @@ def test_a_reward_net_for_other_spaces_is_refused(make_trainer) -> None:
     other = spaces.Box(-1.0, 1.0, (7,), np.float32)
     with pytest.raises(InvalidValueError, match="observation_space"):
         make_trainer(reward_net=BasicRewardNet(other, Line().action_space))
+
+
+def test_demonstrations_can_be_given_later(make_trainer) -> None:
+    game = make_trainer(demonstrations=None)
+    with pytest.raises(ValueError, match="set_demonstrations"):
+        game.train(80)
+    game.set_demonstrations(line_demonstrations())
+    game.train(80)
+    assert game.stats["n_expert"] == 32
+
+
+def test_any_iterable_of_trajectories_will_do(make_trainer) -> None:
+    episodes = line_demonstrations()
+    learned = []
+    for demonstrations in (episodes, (episode for episode in episodes)):
+        game = make_trainer(demonstrations=demonstrations)
+        game.train(80)
+        learned.append(weights(game.reward_net))
+    assert same(learned[0], learned[1])
+
+
+def test_a_trainer_of_ones_own_receives_the_current_log_probabilities(make_trainer) -> None:
+    given = []
+
+    class Own(AdversarialTrainer):
+        def logits_expert_is_high(self, state, action, next_state, done, log_policy_act_prob=None):
+            given.append((state, action, log_policy_act_prob))
+            return self._reward_net(state, action, next_state, done) - log_policy_act_prob
+
+        reward_train = reward_test = property(lambda self: self.reward_net)
+
+    game = make_trainer(trainer=Own)
+    game.train(160)
+    state, action, log_prob = given[-1]
+    expected = game.policy_log_prob(TransitionBatch(state, action, state, th.zeros(len(state))))
+    th.testing.assert_close(log_prob, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_by_default_every_round_prints_a_table(make_trainer, capsys) -> None:
+    make_trainer().train(160)
+    assert capsys.readouterr().out.count("disc_loss") == 2
+
+
+def test_an_ensembles_members_share_the_log_probabilities_of_a_batch(make_trainer) -> None:
+    line = Line()
+    net = ShapedRewardEnsemble(line.observation_space, line.action_space, n_members=3)
+    game = make_trainer(reward_net=net)
+    game.train_gen()
+    asked = []
+    sample_log_prob = game.sample_log_prob
+    game.sample_log_prob = lambda batch: asked.append(batch) or sample_log_prob(batch)
+    game.train_disc()
+    assert len(asked) == 1

@@ -12,7 +12,14 @@ from airl_cli import AIRL, GAIL
 from airl_cli.algorithms.adversarial import AdversarialTrainer
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.relabel import RelabelledVecEnv
-from airl_cli.rewards import BasicRewardNet, BasicShapedRewardNet, NormalizedRewardNet, RunningNorm
+from airl_cli.errors import InvalidValueError
+from airl_cli.rewards import (
+    BasicRewardNet,
+    BasicShapedRewardNet,
+    NormalizedRewardNet,
+    RewardEnsemble,
+    RunningNorm,
+)
 from support.discriminators import same, weights
 from support.line import Line, line_demonstrations
 
@@ -72,6 +79,37 @@ def test_a_reward_whose_output_is_normalised_reaches_the_generator_normalised(ma
     rewards = game.generator_reward(batch, np.zeros(80), learned)
     np.testing.assert_allclose(rewards, expected)
     assert not np.allclose(rewards, learned, atol=0.05)
+
+
+def test_a_normalised_reward_keeps_its_scale_beside_log_pi(make_trainer) -> None:
+    """`f - log pi` is divided as a whole: another scale of f alone would be another game."""
+    line = Line()
+    base = BasicRewardNet(line.observation_space, line.action_space)
+    with th.no_grad():
+        base.mlp.dense_final.weight *= 30
+    net = NormalizedRewardNet(base, RunningNorm)
+    game = make_trainer(reward_net=net, n_disc_updates_per_round=0)
+    for _ in range(3):
+        game.train_gen()
+    batch = flat_rollout(game)
+    layer = net.normalize_output_layer
+    scale = float(th.sqrt(layer.running_var + layer.eps))
+    assert scale > 2
+    logits = base.predict(*batch.arrays()) - game.policy_log_prob(batch).numpy()
+    rewards = game.generator_reward(batch, np.zeros(80))
+    np.testing.assert_allclose(rewards, logits / scale, atol=1e-4)
+
+
+def test_normalised_rewards_of_an_off_policy_generator_are_refused(make_trainer) -> None:
+    line = Line()
+    spaces = line.observation_space, line.action_space
+    net = NormalizedRewardNet(BasicRewardNet(*spaces), RunningNorm)
+    with pytest.raises(InvalidValueError, match="NormalizedRewardNet changes the task of SAC"):
+        make_trainer(SAC, reward_net=net)
+    make_trainer(SAC, reward_net=net, log_prob_weight=0.0)
+    members = [NormalizedRewardNet(BasicRewardNet(*spaces), RunningNorm) for _ in range(2)]
+    with pytest.raises(InvalidValueError, match="each on a scale of its own"):
+        make_trainer(reward_net=RewardEnsemble(*spaces, members))
 
 
 @pytest.mark.parametrize("terminal_at", [np.inf, 1.0])
