@@ -30,6 +30,7 @@ COMMAND = (
     "train",
     "env=gym",
     "env.id=seals/HalfCheetah-v1",
+    "recipe=none",
     "expert=trajectories",
     "trainer.total_timesteps=100000",
     "trainer.demo_batch_size=512",

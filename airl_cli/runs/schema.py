@@ -416,6 +416,8 @@ class TrainerFields(Fields):
     gen_train_timesteps: Count | None = None
     gen_replay_buffer_capacity: Annotated[int, Field(ge=1, le=10**8)] | None = None
     gen_replay_reservoir: bool = True
+    absorbing: bool = False
+    n_past_policies: CountOrZero | None = None
     init_tensorboard: bool = True
     init_tensorboard_graph: bool = True
     debug_use_ground_truth: bool = True

@@ -63,7 +63,7 @@ CASES = {
         "expert.n_episodes=9",
     ),
     "variable horizon": (
-        ["env=gym", "env.id=CartPole-v1"],
+        ["env=gym", "env.id=CartPole-v1", "trainer.absorbing=false"],
         "differ in length",
         "trainer.allow_variable_horizon=true",
     ),

@@ -221,7 +221,7 @@ BY_HAND: list[tuple[str, list[str]]] = [
     ("expert.algorithm.learning_rate", ["train", "expert.algorithm.learning_rate=-1"]),
     ("expert.algorithm.gamma", ["train", "expert.algorithm.gamma=2"]),
     ("expert.n_envs", ["train", "expert.n_envs=0"]),
-    ("differ in length", ["train", "env=gym", "env.id=CartPole-v1"]),
+    ("differ in length", ["train", "env=gym", "env.id=CartPole-v1", "trainer.absorbing=false"]),
     ("hydra.run.dir", ["train", "hydra.run.dir=/proc/airl"]),
     ("hydra.nonsense", ["train", "hydra.nonsense=1"]),
     ("nonsense", ["train", "seed=${nonsense}"]),

@@ -1,0 +1,1 @@
+"""Tasks without a recipe, with nothing but their id."""
