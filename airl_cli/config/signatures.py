@@ -9,10 +9,7 @@ import math
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
-
-import torch
-from stable_baselines3.common.base_class import BaseAlgorithm
+from typing import TYPE_CHECKING, Annotated, Any
 
 from airl_cli.errors import (
     InvalidTypeError,
@@ -33,6 +30,9 @@ from airl_cli.limits import (
     type_hints,
 )
 from airl_cli.nodes import import_name
+
+if TYPE_CHECKING:
+    import torch
 
 RESERVED = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
 ANYTHING: Any = Any
@@ -115,6 +115,10 @@ def _check_node(node: dict[str, Any], path: str, extra: Mapping[str, Any]) -> No
                 f"{path}.{key}: {node['_target_']} takes no argument {key!r}.",
                 guess or f"It takes: {', '.join(n for n in sorted(hints) if n[0] != '_')}.",
             )
+    # Late: `airl list` and `airl report` build nothing, and need neither.
+    import torch
+    from stable_baselines3.common.base_class import BaseAlgorithm
+
     if inspect.isclass(target) and issubclass(target, BaseAlgorithm):
         limits = {
             key: Annotated[hints.get(key, ANYTHING), limit, NOT_HUGE]
@@ -136,8 +140,10 @@ def _in_mapping(path: str) -> dict[str, Any]:
     return {}
 
 
-def _check_optimizer(target: type[torch.optim.Optimizer], path: str) -> None:
+def _check_optimizer(target: "type[torch.optim.Optimizer]", path: str) -> None:
     """Refuses optimisers that cannot make a step with the gradients of a dense net."""
+    import torch
+
     weight = torch.nn.Parameter(torch.zeros(2))
     weight.grad = torch.ones(2)
     try:

@@ -9,7 +9,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -207,11 +207,10 @@ class RunRecord:
             return []
         return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
-    @property
+    @cached_property
     def expert(self) -> tuple[tuple[str, str], ...]:
         """What its expert is determined by: equal ones may be averaged into one level."""
-        settings = ((k, v) for k, v in self.config.items() if k.startswith("expert."))
-        return tuple(sorted((k, v) for k, v in settings if not keys.matches(k, _OF_NO_EXPERT)))
+        return tuple(sorted((k, v) for k, v in self.config.items() if _determines_expert(k)))
 
     def level(self, share: float) -> float:
         """The true return at a normalised score; NaN without a scale."""
@@ -276,6 +275,11 @@ def _add_leaves(flat: dict[str, str], node: Mapping[str, Any], prefix: str, dept
             flat[_printable_key(prefix + key)] = printable(config_text(value))
     if len(flat) > _MAX_KEYS:
         raise InvalidValueError(f"it has more than {_MAX_KEYS} keys")
+
+
+@lru_cache(10_000)
+def _determines_expert(key: str) -> bool:
+    return key.startswith("expert.") and not keys.matches(key, _OF_NO_EXPERT)
 
 
 _printable_key = lru_cache(10_000)(printable)  # a thousand runs share their few hundred keys
