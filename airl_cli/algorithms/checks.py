@@ -7,9 +7,10 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecNormalize
 
 from airl_cli.algorithms.batch import TransitionBatch
+from airl_cli.envs.spaces import check_policy_spaces
 from airl_cli.errors import InvalidTypeError, InvalidValueError
 from airl_cli.rewards.base import RewardNet
 from airl_cli.rewards.encoding import check_supported_space
@@ -34,6 +35,30 @@ def check_generator(algorithm: BaseAlgorithm) -> None:
             f"{type(algorithm).__name__} sums rewards over {n_steps} steps; a learned reward is "
             "of single transitions, when they are drawn.",
             "Set n_steps=1 of the generator.",
+        )
+
+
+def check_venv(venv: VecEnv, algorithm: BaseAlgorithm) -> None:
+    """Refuses environments that show the generator something else than the demonstrations.
+
+    Raises:
+        InvalidTypeError: If a space is of an unsupported type.
+        InvalidValueError: If `VecNormalize` is around the environment or the algorithm's own, or
+            a space is one that policies misread.
+    """
+    check_policy_spaces(venv.observation_space, venv.action_space)
+    layer: VecEnv | None = venv
+    while isinstance(layer, VecEnvWrapper) and not isinstance(layer, VecNormalize):
+        layer = layer.venv
+    if isinstance(layer, VecNormalize) or algorithm.get_vec_normalize_env() is not None:
+        raise InvalidValueError(
+            "VecNormalize is around "
+            + ("venv" if isinstance(layer, VecNormalize) else "the environment of gen_algo")
+            + ": generator samples would have normalised observations and rewards, demonstrations "
+            "raw ones.",
+            "Leave it out, and normalise inside the nets: features_extractor_class="
+            "airl_cli.features.NormalizedFeatures for the policy, normalize_input_layer=RunningNorm"
+            " for the reward net, normalize_gen_reward=True for rewards.",
         )
 
 

@@ -30,6 +30,7 @@ from airl_cli.algorithms.callbacks import RolloutsCallback, RoundsCallback
 from airl_cli.algorithms.checks import (
     check_generator,
     check_total_timesteps,
+    check_venv,
     discount_of,
     rollout_steps,
 )
@@ -91,6 +92,7 @@ class RoundTrainer(abc.ABC):
         absorbing: bool = False,
     ) -> None:
         check_generator(gen_algo)
+        check_venv(venv, gen_algo)
         self.venv = venv
         self.gen_algo = gen_algo
         self.use_env_reward = use_env_reward

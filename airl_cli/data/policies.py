@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -64,7 +65,7 @@ def policy_to_callable(
     """
     if policy is not None and hasattr(policy, "predict"):
         check_policy_spaces(policy, venv)
-        return _checked(_from_predictor(policy, deterministic_policy), venv)
+        return _checked(_from_predictor(policy, venv, deterministic_policy), venv)
     if policy is not None and not callable(policy):
         raise InvalidTypeError(
             f"a {type(policy).__name__} cannot be used as a policy.",
@@ -140,15 +141,24 @@ def redraw_noise(policy: Predictor, n_envs: int) -> None:
         inner.reset_noise(n_envs)
 
 
-def _from_predictor(policy: Predictor, deterministic: bool) -> PolicyCallable:
+def _from_predictor(policy: Predictor, venv: VecEnv, deterministic: bool) -> PolicyCallable:
+    masked = _takes_masks(policy) and venv.has_attr("action_masks")
+
     def act(obs: Any, states: State, episode_starts: np.ndarray) -> tuple[np.ndarray, State]:
         if not deterministic:
             redraw_noise(policy, len(episode_starts))
+        masks = {"action_masks": np.stack(venv.env_method("action_masks"))} if masked else {}
         return policy.predict(
-            obs, state=states, episode_start=episode_starts, deterministic=deterministic
+            obs, state=states, episode_start=episode_starts, deterministic=deterministic, **masks
         )
 
     return act
+
+
+def _takes_masks(policy: Any) -> bool:
+    """Whether it is a policy of invalid action masking (sb3-contrib's MaskablePPO)."""
+    inner = _sb3_policy(policy)
+    return inner is not None and "action_masks" in inspect.signature(inner.predict).parameters
 
 
 def _random(venv: VecEnv, rng: np.random.Generator | None) -> PolicyCallable:

@@ -3,7 +3,7 @@
 from airl_cli.envs.check import check_environment, check_fixed_horizon
 from airl_cli.envs.make import make_vec_env
 from airl_cli.envs.registry import register_environments
-from airl_cli.envs.spaces import check_spaces
+from airl_cli.envs.spaces import check_policy_spaces
 from airl_cli.envs.spec import EnvSpec
 from airl_cli.envs.wrappers import FixedHorizon, ZeroBased
 
@@ -13,7 +13,7 @@ __all__ = [
     "ZeroBased",
     "check_environment",
     "check_fixed_horizon",
-    "check_spaces",
+    "check_policy_spaces",
     "make_vec_env",
 ]
 

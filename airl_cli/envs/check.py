@@ -13,7 +13,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import Space, spaces
 
-from airl_cli.envs.spaces import check_spaces
+from airl_cli.envs.spaces import check_policy_spaces
 from airl_cli.envs.spec import EnvSpec
 from airl_cli.envs.wrappers import failed, time_limit
 from airl_cli.errors import AirlError, InvalidTypeError, InvalidValueError, printable
@@ -87,7 +87,7 @@ def check_environment(env: EnvSpec) -> Probe:
             episode ends.
     """
     with closing(dataclasses.replace(env, vectorization="dummy").make(0, n_envs=1)) as venv:
-        check_spaces(venv.observation_space, venv.action_space, env.id)
+        check_policy_spaces(venv.observation_space, venv.action_space, env.id)
         outer: gym.Env[Any, Any] = venv.envs[0]  # type: ignore[attr-defined]
         _check_api(outer.unwrapped, env.id)
         return _probe(outer, env.id)

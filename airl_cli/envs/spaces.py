@@ -24,7 +24,7 @@ _REMEDY = (
 )
 
 
-def check_spaces(
+def check_policy_spaces(
     observation_space: Space[Any], action_space: Space[Any], name: str = "the environment"
 ) -> None:
     """Refuses spaces that policies of Stable-Baselines3 do not know, or misread.
