@@ -45,6 +45,13 @@ class TransitionBatch(NamedTuple):
                 f"Give a mapping with {', '.join(cls._fields)}.",
             )
         batch = cls(*(as_column(fields[name], device) for name in cls._fields))
+        if batch.dones.ndim == 2 and batch.dones.shape[1] == 1:  # as replay buffers give them
+            batch = batch._replace(dones=batch.dones[:, 0])
+        if batch.dones.ndim != 1:
+            raise InvalidValueError(
+                f"dones of shape {tuple(batch.dones.shape)} are not one flag per transition.",
+                "Give dones of shape (n,).",
+            )
         lengths = {len(column) for column in batch}
         if len(lengths) > 1:
             raise InvalidValueError(

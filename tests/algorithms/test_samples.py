@@ -153,3 +153,12 @@ def test_an_empty_generator_buffer_says_what_to_call() -> None:
 def test_a_generator_buffer_without_room_is_refused() -> None:
     with pytest.raises(InvalidValueError, match="capacity"):
         GeneratorBuffer(0, np.random.default_rng(0))
+
+
+def test_flags_may_be_a_column_as_replay_buffers_give_them():
+    fields = {"obs": np.zeros((4, 2)), "acts": np.zeros(4), "next_obs": np.zeros((4, 2))}
+    dones = np.array([True, False, False, True])
+    flat, column = (TransitionBatch.of({**fields, "dones": d}) for d in (dones, dones[:, None]))
+    assert column.dones.tolist() == flat.dones.tolist() == dones.tolist()
+    with pytest.raises(InvalidValueError, match="dones of shape .4, 2. are not one flag"):
+        TransitionBatch.of({**fields, "dones": np.stack([dones, dones], axis=1)})
