@@ -5,6 +5,7 @@ COMMANDS: dict[str, str] = {
     "transfer": "train a new policy on a run's reward in another environment, and compare",
     "evaluate": "repeat a finished run's evaluation, on another environment or seed if asked",
     "reward": "draw what a run learned, and measure it against the true reward",
+    "check": "examine an environment before anything is trained: a table, and advice",
     "demos": "record, convert, look at and check demonstrations",
     "list": "the runs in a folder, newest first: state, score, when, what was overridden",
     "report": "runs and sweeps compared: tables, learning curves, a page for the browser",

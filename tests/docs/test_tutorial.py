@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from airl_cli.commands import COMMANDS, PATHS, VERBS
+from airl_cli.commands.check import CHECK_KEYS
 from airl_cli.commands.demos import DEMOS_KEYS
 from airl_cli.commands.list import LIST_KEYS
 from airl_cli.commands.report import REPORT_KEYS
@@ -27,6 +28,7 @@ KEYS: Mapping[str, Mapping[str, Mapping[str, object]]] = {
     "transfer": TRANSFER_KEYS,
     "evaluate": EVALUATE_KEYS,
     "reward": REWARD_KEYS,
+    "check": CHECK_KEYS,
     "demos": DEMOS_KEYS,
     "list": LIST_KEYS,
     "report": REPORT_KEYS,
