@@ -49,12 +49,12 @@ CASES = {
     ),
     "less than a round": (
         ["trainer.total_timesteps=511"],
-        "trainer.total_timesteps=511 is less than one round of 512 steps",
+        "trainer.total_timesteps=511 is not enough for one round of 512 steps",
         "trainer.total_timesteps=512",
     ),
     "less than a round, given explicitly": (
         ["trainer.gen_train_timesteps=4096"],
-        "less than one round of 4096 steps",
+        "not enough for one round of 4096 steps",
         "4096",
     ),
     "fewer demonstrations than a batch": (
