@@ -1,5 +1,6 @@
 """One job of a command: what it knows about its surroundings, and what remains when it fails."""
 
+import errno
 import importlib
 import logging
 import os
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airl_cli.errors import AirlError, InvalidValueError, did_you_mean
+from airl_cli.errors import AirlError, InvalidValueError, did_you_mean, one_line
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -89,6 +90,10 @@ def run_job(command: str, cfg: "DictConfig") -> Any:
             _accept_if_new()
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise InvalidValueError(
+                f"a path cannot be used: {one_line(error, 120)}", "Give a shorter one."
+            ) from error
         log.exception("unexpected error")
         logged = _accept_if_new()
         raise UnexpectedError(
@@ -233,7 +238,7 @@ def prepare_process(config: Mapping[str, Any]) -> None:
         torch.set_num_threads(config["torch_threads"])
     device = config["device"]
     try:
-        torch.zeros((), device=None if device == "auto" else device)
+        torch.zeros((), device=None if device == "auto" else device).item()
     except (RuntimeError, AssertionError) as error:
         raise InvalidValueError(
             f"device={device} cannot be used: {str(error).splitlines()[0]}",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -30,6 +31,15 @@ def explain(
     """
     if isinstance(error, OSError) and not isinstance(error, HydraException):
         return _cannot_write(error)
+    if isinstance(error, RecursionError):
+        return InvalidValueError(
+            "a config contains itself: its defaults, or its YAML aliases, go round in a circle.",
+            "Correct the file in --config-dir.",
+        )
+    if isinstance(error, yaml.YAMLError):
+        return InvalidValueError(
+            f"a config file is not valid YAML: {one_line(error)}", "Correct the file."
+        )
     if isinstance(error, OverrideParseException):
         return InvalidValueError(
             f"{error.override!r} is not a well-formed override.",

@@ -1,6 +1,6 @@
 """All checks of a composed config, in the order in which they help most."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -8,7 +8,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from airl_cli.config.hydra_errors import missing_value
 from airl_cli.config.signatures import check_signatures
-from airl_cli.errors import InvalidValueError, one_line
+from airl_cli.errors import InvalidTypeError, InvalidValueError, one_line
 from airl_cli.limits import Count, CountOrZero, Fraction, Limit, NonNegative, Seed, Share
 from airl_cli.nodes import lookup, with_current_names
 
@@ -20,11 +20,17 @@ Episodes = Annotated[int, Limit("between 2 and 1000000", lambda value: 2 <= valu
 Pixels = Annotated[int, Limit("between 2 and 2000", lambda value: 2 <= value <= 2000)]
 
 PROCESS_KEYS = {"seed": Seed, "device": str, "torch_threads": Threads | None}
+_NODE = Callable[..., Any]  # a mapping with `_target_`
 _SHARED = {**PROCESS_KEYS, "verbose": bool, "trust": list[str]}
 _NAMING = {"name": str | None, "tags": list[str]}
 
 TRAIN_KEYS: OwnKeys = {
-    "": {**_SHARED, **_NAMING, "resume": str | None},
+    "": {
+        **_SHARED,
+        **_NAMING,
+        "resume": str | None,
+        **dict.fromkeys(("env", "expert", "reward", "generator", "trainer", "logger"), _NODE),
+    },
     "trainer": {
         "total_timesteps": Count,
         "checkpoint_every": Count | None,
@@ -72,9 +78,15 @@ def validated(cfg: DictConfig, own_keys: OwnKeys, *, together: bool = True) -> d
     """
     config = plain(cfg)
     for node, keys in own_keys.items():
+        present = lookup(config, node) if node else config
+        if not isinstance(present, Mapping):
+            raise InvalidTypeError(
+                f"{node}={present} is of the wrong type: a mapping is wanted.",
+                f"Set its keys: {', '.join(f'{node}.{key}' for key in keys)}.",
+            )
         for key in keys:
             path = f"{node}.{key}".lstrip(".")
-            if key not in (lookup(config, node) if node else config):
+            if key not in present:
                 raise InvalidValueError(
                     f"{path} is missing.", f"Leave out ~{path}, or set {path}=<value>."
                 )
@@ -107,6 +119,11 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     """
     try:
         config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except RecursionError as error:
+        raise InvalidValueError(
+            "the config contains itself: its YAML aliases go round in a circle.",
+            "Correct the file in --config-dir.",
+        ) from error
     except MissingMandatoryValue as error:
         raise missing_value(error) from error
     except OmegaConfBaseException as error:

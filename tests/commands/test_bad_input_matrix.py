@@ -20,7 +20,13 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from airl_cli.commands import COMMANDS
 from airl_cli.config import conf_dir
 from airl_cli.config.signatures import ALGORITHM, locate, parameters
-from airl_cli.config.validation import TRAIN_KEYS, OwnKeys
+from airl_cli.config.validation import (
+    EVALUATE_KEYS,
+    REWARD_KEYS,
+    TRAIN_KEYS,
+    TRANSFER_KEYS,
+    OwnKeys,
+)
 from airl_cli.limits import broken_limit
 from support.cli import Airl
 
@@ -93,10 +99,26 @@ def generated() -> Iterator[tuple[str, list[str]]]:
         for override in limited(TRAIN_KEYS, config):
             if override.partition("=")[0] not in seen:
                 yield override.partition("=")[0], ["train", *base, override]
+        for path, value in keys.items():
+            if path not in seen and isinstance(value, float):
+                yield path, ["train", *base, f"{path}={'nan' if len(path) % 2 else 'inf'}"]
+            if path not in seen and isinstance(value, int) and not isinstance(value, bool):
+                yield path, ["train", *base, f"{path}=1e20"]
+        if name == "train":
+            own = [f"{node}.{key}".lstrip(".") for node, keys in TRAIN_KEYS.items() for key in keys]
+            for path in own:
+                if path not in ("env", "generator", "expert"):  # recipes are named after them
+                    yield path, ["train", f"~{path}"]
         seen |= set(keys)
         if name == "train":
             for path in [*(p for p in keys if p.count(".") < 2)][::3]:
                 yield f"{path}x", ["train", f"{path}x=1"]
+    for command, own_keys in OF_COMMANDS.items():
+        typical = TYPICAL[command]
+        for path in (f"{node}.{key}".lstrip(".") for node in own_keys for key in own_keys[node]):
+            if f"{path}=nowhere" not in typical:
+                yield path, [command, *typical, f"~{path}"]
+                yield path, [command, *typical, f"{path}={{a: 1}}"]
     for group in ("env", "expert", "reward", "generator", "trainer", "evaluation", "logger"):
         yield "nonsense", ["train", f"{group}=nonsense"]
         yield "nonsense'", ["train", f"+{group}.nonsense=1"]
@@ -117,6 +139,12 @@ TYPICAL = {
     "evaluate": ["run=nowhere"],
     "transfer": ["run=nowhere", "env=cartpole"],
     "reward": ["run=nowhere"],
+}
+
+OF_COMMANDS = {
+    "evaluate": EVALUATE_KEYS,
+    "transfer": TRANSFER_KEYS,
+    "reward": REWARD_KEYS,
 }
 
 BY_HAND: list[tuple[str, list[str]]] = [
@@ -208,6 +236,14 @@ BY_HAND: list[tuple[str, list[str]]] = [
     ("formats", ["train", "logger.formats=tensorboard"]),
     ("wandbx", ["train", "logger.formats=[wandbx]"]),
     ("gpu", ["train", "device=gpu"]),
+    ("meta", ["train", "device=meta"]),
+    ("SparseAdam", ["train", "trainer.disc_opt_cls._target_=torch.optim.SparseAdam"]),
+    ("LBFGS", ["train", "trainer.disc_opt_cls._target_=torch.optim.LBFGS"]),
+    ("env", ["train", "~env"]),
+    ("upper_bound", ["transfer", "run=nowhere", "env=cartpole", "upper_bound=nosuch"]),
+    ("heat_map.resolution", ["reward", "run=nowhere", "heat_map.resolution=1000000"]),
+    ("x" * 20, ["evaluate", f"run={'x' * 4000}"]),
+    ("x" * 20, ["report", "x" * 5000]),
     ("cuda:99", ["train", "device=cuda:99"]),
     ("torch_threads", ["train", "torch_threads=0"]),
     ("verbose", ["train", "verbose=loud"]),
@@ -243,8 +279,8 @@ def _compose_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Hydra, "get_mode", lambda *args, **kwargs: None)
 
 
-def test_the_matrix_has_more_than_200_invocations() -> None:
-    assert len({" ".join(arguments) for _, arguments in MATRIX}) > 200
+def test_the_matrix_has_about_500_invocations() -> None:
+    assert len({" ".join(arguments) for _, arguments in MATRIX}) > 480
     commands = {arguments[0] for _, arguments in MATRIX}
     assert set(COMMANDS) <= commands
 
@@ -266,6 +302,28 @@ def test_a_bad_invocation_is_two_lines_and_exit_code_2(
     assert len(lines) > 1, f"no remedy: {outcome.err}"
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert left == []
+
+
+CONFIGS = {
+    "open": "id: [1,2\n",
+    "list": "- a\n",
+    "empty": "",
+    "cycle": "defaults:\n - cycle\nid: x\n",
+    "alias": "_target_: airl_cli.envs.EnvSpec\nid: &a [*a]\n",
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_malformed_configs_of_the_users_own_are_two_lines(
+    airl: Airl, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "own" / "env").mkdir(parents=True)
+    (tmp_path / "own" / "env" / f"{name}.yaml").write_text(CONFIGS[name])
+    outcome = airl("train", "-cd", "own", f"env={name}", "experiment=smoke")
+    assert outcome.code == 2, outcome
+    assert len(outcome.err.splitlines()) == 2
+    assert outcome.err.startswith("error: ")
+    assert not list(tmp_path.rglob("*.log"))
 
 
 def test_limits_that_signatures_declare_are_in_the_matrix() -> None:
