@@ -34,6 +34,13 @@ __all__ = [
     "write_tensors",
 ]
 
+CONFIG = "config.json"
+SPACES = "spaces.json"
+FINAL_WEIGHTS = Path("checkpoints", "final")
+POLICY_WEIGHTS = "policy.safetensors"
+REWARD_WEIGHTS = "reward.safetensors"
+"""What `airl_cli.load_run` reads of a folder."""
+
 Tensors = dict[str, torch.Tensor]
 
 _TENSOR, _FLOAT = "$tensor", "$float"

@@ -39,6 +39,7 @@ from airl_cli.algorithms.samples import (
     TransitionMapping,
     demonstration_sampler,
 )
+from airl_cli.algorithms.saving import save_trainer
 from airl_cli.algorithms.schedule import Schedule
 from airl_cli.algorithms.state import (
     State,
@@ -289,6 +290,19 @@ class AdversarialTrainer(RoundTrainer):
 
     uses_log_prob: ClassVar[bool] = True
     """Whether `logits_expert_is_high` is given log-probabilities of actions."""
+
+    def save(self, path: str | Path) -> None:
+        """Saves what was learned, policy and reward, for `load_run` and `load_reward`.
+
+        Args:
+            path: A folder that does not exist yet.
+
+        Raises:
+            InvalidValueError: Something is there already; or reward net, policy or one of their
+                arguments is a class or function of another package, or a net that was composed
+                by hand.
+        """
+        save_trainer(self, path)
 
     # -- where the algorithms differ ---------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import inspect
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,22 @@ Transition = tuple[Tensor, Tensor, Tensor, Tensor]
 """State, action, next state and done, preprocessed."""
 
 
-class RewardNet(nn.Module, abc.ABC):
+class _RecordsArguments(abc.ABCMeta):
+    """Keeps the arguments that an object was constructed with, so that it can be described."""
+
+    @property
+    def __signature__(cls) -> inspect.Signature:  # else `inspect` shows that of `__call__`
+        signature = inspect.signature(cls.__init__)  # type: ignore[misc]
+        return signature.replace(parameters=[*signature.parameters.values()][1:])
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        made = super().__call__(*args, **kwargs)
+        names = cls.__signature__.parameters
+        made.constructor_arguments = {**dict(zip(names, args, strict=False)), **kwargs}
+        return made
+
+
+class RewardNet(nn.Module, metaclass=_RecordsArguments):
     """A reward as a differentiable function of a transition (s, a, s', done).
 
     Args:
@@ -34,9 +50,14 @@ class RewardNet(nn.Module, abc.ABC):
         action_space: Likewise.
         normalize_images: Divide pixels by 255, for image observations.
 
+    Attributes:
+        constructor_arguments: Of the class that was instantiated, by name.
+
     Raises:
         InvalidTypeError: A space that cannot be encoded here (`Dict`, `Tuple`, ...).
     """
+
+    constructor_arguments: dict[str, Any]
 
     def __init__(
         self,

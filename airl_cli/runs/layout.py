@@ -11,12 +11,17 @@ from filelock import FileLock
 
 from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.files import read_json, take_lock
+from airl_cli.serialization import (
+    CONFIG,
+    FINAL_WEIGHTS,
+    POLICY_WEIGHTS,
+    REWARD_WEIGHTS,
+    SPACES,
+)
 from airl_cli.text import printable
 
-CONFIG = "config.json"
-"""The config as the run used it, every interpolation resolved; what loading reads."""
+__all__ = ["CONFIG", "POLICY_WEIGHTS", "REWARD_WEIGHTS", "SPACES"]  # and the names below
 
-SPACES = "spaces.json"
 STATUS = "status.json"
 ENVIRONMENT = "environment.json"
 PROVENANCE = "provenance.json"
@@ -32,11 +37,8 @@ LOGGERS = "loggers.json"
 
 PLOTS = "plots"
 VIDEOS = "videos"
-CHECKPOINTS = "checkpoints"
-FINAL = "final"
+CHECKPOINTS, FINAL = FINAL_WEIGHTS.parts
 LOCK = ".lock"
-REWARD_WEIGHTS = "reward.safetensors"
-POLICY_WEIGHTS = "policy.safetensors"
 STATE_TENSORS = "state.safetensors"
 STATE = "state.json"
 
