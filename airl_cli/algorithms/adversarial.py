@@ -162,7 +162,7 @@ class AdversarialTrainer(RoundTrainer):
         label_smoothing: Smoothing = 0.0,
         disc_lr_schedule: Schedule | None = None,
         absorbing: bool = False,
-        n_past_policies: int | None = None,
+        n_past_policies: Count | None = None,
         rng: np.random.Generator | None = None,
     ) -> None:
         self.demo_batch_size = demo_batch_size

@@ -28,10 +28,12 @@ class RewardTrainer(RoundTrainer):
 
     Args:
         venv: Environment to train in.
-        gen_algo: Stable-Baselines3 algorithm. Off-policy ones with an entropy of their own (SAC)
-            keep it, and `temperature` is not used.
+        gen_algo: Stable-Baselines3 algorithm. The entropy coefficient of off-policy ones (SAC) is
+            set to the temperature, unless that is 0.
         reward_net: The reward, not trained here. None: the environment's own.
         temperature: tau: a number, or a schedule over the share of training that remains.
+        absorbing_logit: What the absorbing state after a terminal one is worth under this reward
+            (`airl_cli.algorithms.absorbing`), as the run that learned it recorded it.
         **kwargs: For `RoundTrainer`.
 
     Raises:
@@ -46,6 +48,7 @@ class RewardTrainer(RoundTrainer):
         gen_algo: BaseAlgorithm,
         reward_net: RewardNet | None,
         temperature: float | Schedule = 0.0,
+        absorbing_logit: float = 0.0,
         **kwargs: Any,
     ) -> None:
         if temperature != 0.0:
@@ -54,6 +57,7 @@ class RewardTrainer(RoundTrainer):
             check_spaces(venv, reward_net)
             reward_net = reward_net.to(gen_algo.device)
         self._given = reward_net
+        self._absorbing_logit = absorbing_logit
         self._temperature = temperature
         super().__init__(venv=venv, gen_algo=gen_algo, **kwargs)
 
@@ -85,6 +89,16 @@ class RewardTrainer(RoundTrainer):
         if self._given is None:
             return env_rewards
         return self._given.predict(*batch.arrays())
+
+    def replay_reward(
+        self,
+        batch: TransitionBatch,
+        env_rewards: np.ndarray,
+        learned: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """The reward, relative to that of the absorbing state (n,)."""
+        rewards = super().replay_reward(batch, env_rewards, learned)
+        return rewards - np.float32(self._absorbing_logit)
 
     @property
     def entropy_weight(self) -> float:

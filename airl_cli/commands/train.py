@@ -53,9 +53,12 @@ def train(cfg: DictConfig) -> float:
     with job.open(context) as run:
         n_episodes = config["evaluation"]["n_episodes"]
         random = random_baseline(env, n_episodes, derive_seed(seed, "evaluation"))
+        any_length = config["trainer"]["allow_variable_horizon"] or config["trainer"].get(
+            "absorbing"
+        )
         check_fixed_horizon(
             random.lengths,
-            allow_variable_horizon=config["trainer"]["allow_variable_horizon"],
+            allow_variable_horizon=any_length,
             what=f"random episodes of {env.id}",
         )
         check_demonstrations_suffice(config, random.lengths)
@@ -66,7 +69,7 @@ def train(cfg: DictConfig) -> float:
             check_demonstrations(
                 demonstrations,
                 env,
-                allow_variable_horizon=config["trainer"]["allow_variable_horizon"],
+                allow_variable_horizon=any_length,
             )
             trainer.set_demonstrations(demonstrations.for_training)
             run.set_references(demonstrations, random)
@@ -88,8 +91,9 @@ def train(cfg: DictConfig) -> float:
                     env,
                     trainer.reward_test,
                     total_timesteps=total_timesteps,
+                    absorbing_logit=trainer.absorbing_state.c,
                     deterministic=config["evaluation"]["deterministic"],
-                    **{name: config["trainer"][name] for name in ROUND_SETTINGS},
+                    **{name: config["trainer"].get(name) for name in ROUND_SETTINGS},
                 )
             run.finish(trainer, evaluation)
     show(evaluation.table())

@@ -126,7 +126,8 @@ def _transfer_one(
     random = random_baseline(env, settings["n_episodes"], judged_on)
     check_fixed_horizon(
         random.lengths,
-        allow_variable_horizon=config["trainer"]["allow_variable_horizon"],
+        allow_variable_horizon=config["trainer"]["allow_variable_horizon"]
+        or config["trainer"]["absorbing"],
         what=f"random episodes of {env.id}",
     )
     generator = generator_of(config, source)
@@ -227,6 +228,7 @@ def _assemble(
         venv=venv,
         gen_algo=build("generator", generator, env=venv, seed=stream(config, source, "generator")),
         reward_net=source.reward_test,
+        absorbing_logit=source.absorbing_logit,
         log_dir=run.path / layout.TENSORBOARD,
         custom_logger=run.attach(build("logger", instantiate(config["logger"]), run.path)),
     )

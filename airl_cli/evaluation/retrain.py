@@ -31,7 +31,12 @@ log = logging.getLogger("airl_cli.evaluation")
 TEMPERATURE: Schedule = Annealed(start=1.0, end=0.01, fraction=0.8)
 """On the learned reward: at 1 the demonstrations are optimal, at 0 only the reward counts."""
 
-ROUND_SETTINGS = ("gen_train_timesteps", "normalize_gen_reward", "allow_variable_horizon")
+ROUND_SETTINGS = (
+    "gen_train_timesteps",
+    "normalize_gen_reward",
+    "allow_variable_horizon",
+    "absorbing",
+)
 """What a `RewardTrainer` takes over from the trainer of the run that learned the reward."""
 
 
@@ -83,6 +88,7 @@ def retrain(
     reward_net: RewardNet,
     *,
     total_timesteps: int,
+    absorbing_logit: float = 0.0,
     deterministic: bool = False,
     **kwargs: Any,
 ) -> Evaluation:
@@ -98,6 +104,7 @@ def retrain(
         env: The run's environment.
         reward_net: The learned reward; left as it is.
         total_timesteps: Environment steps of each of the two.
+        absorbing_logit: Of the absorbing state, under the learned reward.
         deterministic: Whether the policies take their most likely actions in the evaluation.
         **kwargs: For `RewardTrainer`.
     """
@@ -113,6 +120,7 @@ def retrain(
             total_timesteps=total_timesteps,
             seed=derive_seed(evaluation.seed, f"retraining on the {name} reward"),
             temperature=0.0 if net is None else TEMPERATURE,
+            absorbing_logit=0.0 if net is None else absorbing_logit,
             **kwargs,
         )
         returns[name] = evaluate_policy_returns(

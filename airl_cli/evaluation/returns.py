@@ -173,6 +173,7 @@ class Evaluation:
         train_seconds: float | None = None,
         expert_seconds: float | None = None,
         n_demonstrations: int | None = None,
+        absorbing_logit: float | None = None,
     ) -> dict[str, Any]:
         """The flat mapping that `result.json` holds, versions of the packages included.
 
@@ -182,6 +183,7 @@ class Evaluation:
             train_seconds: Wall-clock time of the rounds.
             expert_seconds: Wall-clock time of getting the expert and its demonstrations.
             n_demonstrations: Episodes of demonstrations.
+            absorbing_logit: What the absorbing state is worth under the learned reward.
         """
         return {
             "env_id": self.env_id,
@@ -191,6 +193,7 @@ class Evaluation:
             "train_seconds": train_seconds,
             "expert_seconds": expert_seconds,
             "n_demonstrations": n_demonstrations,
+            "absorbing_logit": absorbing_logit,
             "expert_return_mean": mean(self.expert_returns),
             "random_return_mean": mean(self.random_returns),
             "learner_return_mean": mean(self.learner_returns),

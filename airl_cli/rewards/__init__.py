@@ -18,7 +18,7 @@ from airl_cli.rewards.nets import (
 )
 from airl_cli.rewards.shaped import BasicShapedRewardNet, CnnShapedRewardNet, ShapedRewardNet
 from airl_cli.rewards.vec_env import RewardVecEnvWrapper
-from airl_cli.rewards.wrappers import AddSTDRewardWrapper, NormalizedRewardNet
+from airl_cli.rewards.wrappers import AddSTDRewardWrapper, NormalizedRewardNet, ShiftedRewardNet
 
 __all__ = [
     "AddSTDRewardWrapper",
@@ -40,6 +40,7 @@ __all__ = [
     "RunningNorm",
     "ShapedRewardEnsemble",
     "ShapedRewardNet",
+    "ShiftedRewardNet",
     "build_cnn",
     "build_mlp",
     "unwrapped",

@@ -12,6 +12,7 @@ import torch as th
 from airl_cli.errors import InvalidTypeError, InvalidValueError
 from airl_cli.rewards.base import (
     Array,
+    ForwardWrapper,
     PredictProcessedWrapper,
     RewardNet,
     RewardNetWithVariance,
@@ -61,6 +62,25 @@ class NormalizedRewardNet(PredictProcessedWrapper):
             if update_stats:
                 self.normalize_output_layer.update_stats(rewards)
         return normalized.cpu().numpy()
+
+
+class ShiftedRewardNet(ForwardWrapper):
+    """Adds a constant to every reward.
+
+    Args:
+        base: The net to wrap.
+        shift: The constant.
+    """
+
+    def __init__(self, base: RewardNet, shift: float) -> None:
+        super().__init__(base)
+        self.shift = shift
+
+    def forward(
+        self, state: th.Tensor, action: th.Tensor, next_state: th.Tensor, done: th.Tensor
+    ) -> th.Tensor:
+        """The base's rewards and the constant (batch,)."""
+        return self.base(state, action, next_state, done) + self.shift
 
 
 class AddSTDRewardWrapper(PredictProcessedWrapper):

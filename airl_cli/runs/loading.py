@@ -11,13 +11,14 @@ from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import get_flattened_obs_dim
 
+from airl_cli.algorithms.absorbing import CLIP
 from airl_cli.algorithms.gail import RewardFromDiscriminator
 from airl_cli.data.spaces import space_from_dict
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidValueError, NotFoundError
 from airl_cli.nodes import with_current_names
 from airl_cli.policy_building import rebuild_policy
-from airl_cli.rewards import RewardNet
+from airl_cli.rewards import RewardNet, ShiftedRewardNet
 from airl_cli.runs import layout, schema
 from airl_cli.runs.checkpoint import find_checkpoint
 from airl_cli.runs.vocabulary import Received, check_size, made, not_too_deep
@@ -61,6 +62,11 @@ class LoadedRun:
     def recovers_reward(self) -> bool:
         """Whether `reward_test` is meant as a reward; the discriminator of GAIL is not."""
         return not isinstance(self.reward_test, RewardFromDiscriminator)
+
+    @property
+    def absorbing_logit(self) -> float:
+        """What the absorbing state is worth under the learned reward; 0 where it is not known."""
+        return 0.0 if not self.recovers_reward else _absorbing_logit(self.result)
 
     def part(self, name: str, *, trusted: Sequence[str] = ()) -> Any:
         """What a section of the recorded config describes: `env`, `expert`, `generator`.
@@ -149,12 +155,26 @@ def load_reward(
     """Just the learned reward of a run directory (`reward_test`); arguments as in `load_run`.
 
     `predict(state, action, next_state, done)` on NumPy batches gives rewards (batch,) float32.
+    Where episodes ended early in training, they are relative to the absorbing state, so that a
+    terminal state is worth 0, as RL libraries have it.
     """
     folder = Path(path)
     config, observation_space, action_space = _read_structure(folder)
     weights = find_checkpoint(folder, checkpoint)
     received = Received(tuple(trusted))
-    return _load_rewards(received, config, observation_space, action_space, weights, device)[1]
+    reward = _load_rewards(received, config, observation_space, action_space, weights, device)[1]
+    logit = _absorbing_logit(_read_result(folder / layout.RESULT))
+    if logit == 0 or isinstance(reward, RewardFromDiscriminator):
+        return reward
+    return ShiftedRewardNet(reward, -logit)
+
+
+def _absorbing_logit(result: Mapping[str, Any] | None) -> float:
+    """From `result.json`; a received number counts only within the limits of what is written."""
+    logit = (result or {}).get("absorbing_logit")
+    if not isinstance(logit, (int, float)) or isinstance(logit, bool) or abs(logit) > CLIP:
+        return 0.0
+    return float(logit)
 
 
 def _read_structure(folder: Path) -> tuple[Mapping[str, Any], spaces.Space, spaces.Space]:

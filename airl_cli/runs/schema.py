@@ -448,6 +448,7 @@ class RoundFields(BaseModel):
     gen_train_timesteps: Count | None = None
     normalize_gen_reward: bool = True
     allow_variable_horizon: bool = True
+    absorbing: bool = False
 
 
 class RunFields(BaseModel):
