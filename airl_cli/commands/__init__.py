@@ -8,6 +8,7 @@ COMMANDS: dict[str, str] = {
     "check": "examine an environment before anything is trained: a table, and advice",
     "demos": "record, convert, look at and check demonstrations",
     "list": "the runs in a folder, newest first: state, score, when, what was overridden",
+    "verify": "compare a run with its manifest; rerun=true trains it again and compares to the bit",
     "report": "runs and sweeps compared: tables, learning curves, a page for the browser",
 }
 

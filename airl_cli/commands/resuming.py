@@ -134,19 +134,39 @@ def _named_job(
     config = _with_typed(run, recorded, composed, context.overrides)
     typed = {path for path in _free_overrides(context.overrides)}
     cache = lookup(config, "expert.cache_dir") if "expert.cache_dir" in typed else None
-    received = Received(trusted, typed_cache=cache)
-    spaces = read_spaces(run)
-    check_size(config, n_inputs(*spaces) if spaces else 1)
-    parts = {
-        name: received.read(config, name, *TRAIN_KEYS.get(name, ()))
-        for name in ("env", "expert", "reward", "generator", "trainer")
-    }
+    parts = _parts(run, config, Received(trusted, typed_cache=cache))
     # A logger that was typed is the node that was composed, and trusted as such.
     logger_typed = any(key.split(".")[0] == "logger" for key in typed)
     parts["logger"] = (
         instantiate(composed["logger"]) if logger_typed else _recorded_logger(config["logger"])
     )
     return Job(run, config, parts, begun=True)
+
+
+def recorded_job(run: Path, path: Path, trusted: tuple[str, ...]) -> Job:
+    """A job that repeats a run elsewhere, from its record alone.
+
+    Args:
+        run: The recorded run.
+        path: The directory of the new one.
+        trusted: Packages whose classes the recorded config may name.
+
+    Raises:
+        AirlError: If there is no such run, or its config is not within the schema.
+    """
+    config = _recorded(run)
+    parts = {**_parts(run, config, Received(trusted)), "logger": partial(make_logger, formats=[])}
+    return Job(path, {**config, "verbose": False}, parts)
+
+
+def _parts(run: Path, config: Mapping[str, Any], received: Received) -> dict[str, Any]:
+    """What the sections of a recorded config describe, but for the logger."""
+    spaces = read_spaces(run)
+    check_size(config, n_inputs(*spaces) if spaces else 1)
+    return {
+        name: received.read(config, name, *TRAIN_KEYS.get(name, ()))
+        for name in ("env", "expert", "reward", "generator", "trainer")
+    }
 
 
 def _recorded(run: Path) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from airl_cli.algorithms import AdversarialTrainer
 from airl_cli.algorithms.checks import check_total_timesteps
-from airl_cli.commands.job import job_context, prepare_process, show
-from airl_cli.commands.resuming import find_job
+from airl_cli.commands.job import JobContext, job_context, prepare_process, show
+from airl_cli.commands.resuming import Job, find_job
 from airl_cli.config.instantiation import build
 from airl_cli.data.types import Trajectory
 from airl_cli.envs import check_environment, check_fixed_horizon
@@ -45,6 +45,22 @@ def train(cfg: DictConfig) -> float:
     if score is not None:
         context.log.info("%s is finished already", job.path)
         return score
+    return train_job(job, context)
+
+
+def train_job(job: Job, context: JobContext) -> float:
+    """Trains and evaluates.
+
+    Args:
+        job: With its config checked.
+        context: Of the command.
+
+    Returns:
+        The normalised score.
+
+    Raises:
+        AirlError: When training cannot begin, or cannot go on.
+    """
     config = job.config
     seed, total_timesteps = config["seed"], config["trainer"]["total_timesteps"]
     prepare_process(config)

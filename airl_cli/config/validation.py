@@ -50,6 +50,7 @@ EVALUATE_KEYS: OwnKeys = {
     "": {**_OF_A_RUN, "video": bool, "video_episodes": Count, "video_steps": Count | None},
     "evaluation": {"n_episodes": Episodes | None, "deterministic": bool | None},
 }
+VERIFY_KEYS: OwnKeys = {"": {"run": str, "rerun": bool, "trust": list[str]}}
 REWARD_KEYS: OwnKeys = {
     "": {
         **_OF_A_RUN,

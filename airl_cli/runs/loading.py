@@ -77,11 +77,12 @@ class LoadedRun:
             InvalidValueError: If it is not within the schema of recorded configs.
         """
         received = Received(tuple(trusted))
-        if name == "training":
-            return received.checked(schema.RoundFields, self.config["trainer"])
-        if name == "evaluation":
-            node = self.config.get(name)
-            return received.checked(schema.EvaluationFields, node if node is not None else {})
+        models = {"training": schema.RoundFields, "evaluation": schema.EvaluationFields}
+        if name in models:
+            node = self.config.get("trainer" if name == "training" else name)
+            if not isinstance(node, Mapping):
+                raise InvalidValueError(f"the run's config has no {name!r} section")
+            return received.checked(models[name], node)
         return received.read(self.config, name)
 
     def env_spec(self, *, trusted: Sequence[str] = ()) -> EnvSpec:

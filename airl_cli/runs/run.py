@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ from airl_cli.runs.recorder import RoundRecorder, Trainer, in_words
 from airl_cli.runs.signals import InterruptGuard, exit_status
 from airl_cli.runs.status import StatusFile, end_without_result
 from airl_cli.runs.trackers import RunFacts
+from airl_cli.runs.verify import write_run_manifest
 from airl_cli.serialization import write_json
 
 if TYPE_CHECKING:
@@ -352,6 +354,8 @@ class Run:
         self._recorder.stop()
         if self._complete:  # what comes after `finish` is not the run's concern
             self._end_logs("finished")
+            with suppress(OSError, InvalidValueError):  # the disk is full; the result is there
+                write_run_manifest(self.path)
             return
         ended = "failed"
         if self._begun:

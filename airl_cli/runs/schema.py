@@ -434,8 +434,8 @@ class TrainerFields(Fields):
 class EvaluationFields(Fields):
     """Of `airl_cli.evaluation.evaluate`, as a run records them."""
 
-    n_episodes: Annotated[int, Field(ge=2, le=10**6)] = 2
-    deterministic: bool = False
+    n_episodes: Annotated[int, Field(ge=2, le=10**6)]
+    deterministic: bool
     retrain: bool = False
 
 

@@ -25,27 +25,11 @@ from airl_cli.runs import load_reward, load_run
 from airl_cli.runs.checkpoint import newest_checkpoint
 from airl_cli.runs.metrics import cut_logs
 from airl_cli.runs.vocabulary import KINDS, Received
-from support import faults
+from support import faults, watch
 from support.cli import Airl
+from support.watch import executed
 
 # -- who watches -------------------------------------------------------------------------------
-
-_WATCHED = ("os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "pickle.find_class")
-_seen: list[str] = []
-_watching = False
-
-
-def _audit(event: str, arguments: tuple) -> None:
-    if not _watching:
-        return
-    is_evil = event == "import" and "evil_module" in str(arguments[0])
-    # A run asks which commit and which machine this is; it starts no other programs.
-    is_ours = event == "subprocess.Popen" and arguments[0] in ("git", "uname")
-    if (event.startswith(_WATCHED) and not is_ours) or is_evil:
-        _seen.append(f"{event} {arguments}"[:200])
-
-
-sys.addaudithook(_audit)  # cannot be removed again, only told to look away
 
 
 class Owned:
@@ -61,18 +45,11 @@ class Owned:
 @pytest.fixture
 def canary(tmp_path: Path) -> Iterator[Path]:
     """A file that must never appear, and a look-out for anything else that is executed."""
-    global _watching
     path = tmp_path / "canary"
-    _seen.clear()
-    _watching = True
+    watch.begin()
     yield path
-    _watching = False
+    watch.end()
     assert executed(path) == []
-
-
-def executed(canary: Path) -> list[str]:
-    """What was, since the look-out began."""
-    return [*_seen, *(["the payload"] if canary.exists() else [])]
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +142,7 @@ def test_the_look_out_sees_a_pickle_that_is_loaded(canary: Path) -> None:
     found = executed(canary)
     assert found[0].startswith("pickle.find_class") and found[-1] == "the payload"
     canary.unlink()
-    _seen.clear()
+    watch.seen.clear()
 
 
 @pytest.mark.parametrize(
