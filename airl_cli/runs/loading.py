@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gymnasium import spaces
+from pydantic import BaseModel
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import get_flattened_obs_dim
 
@@ -77,7 +78,10 @@ class LoadedRun:
             InvalidValueError: If it is not within the schema of recorded configs.
         """
         received = Received(tuple(trusted))
-        models = {"training": schema.RoundFields, "evaluation": schema.EvaluationFields}
+        models: dict[str, type[BaseModel]] = {
+            "training": schema.RoundFields,
+            "evaluation": schema.EvaluationFields,
+        }
         if name in models:
             node = self.config.get("trainer" if name == "training" else name)
             if not isinstance(node, Mapping):
