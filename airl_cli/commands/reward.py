@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig
 
 from airl_cli.commands.evaluate import check_fits, part
@@ -16,8 +17,9 @@ from airl_cli.config.instantiation import instantiate
 from airl_cli.config.validation import REWARD_KEYS, validated
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidValueError
-from airl_cli.evaluation import plots, sample_episodes, versions
-from airl_cli.evaluation.tables import comparison_table
+from airl_cli.evaluation import mean, plots, sample_episodes, versions
+from airl_cli.evaluation.tables import comparison_table, learned_returns_table
+from airl_cli.evaluation.verdict import LearnedReturns, judge, learned_returns
 from airl_cli.experts.base import Expert
 from airl_cli.nodes import lookup
 from airl_cli.report.find import chosen_run
@@ -57,31 +59,78 @@ def reward(cfg: DictConfig) -> float:
     episodes = gather(loaded, env, expert, n_episodes=config["n_episodes"], seed=seed)
     task = trusted_task(task, episodes)
     sample: CoverageSample = coverage.sample(episodes, task, derive_seed(seed, "coverage"))
-    comparisons = {
-        name: compare(
-            *(net.predict, task.true_reward, sample),
-            discount=discount,
-            n_mean_samples=config["n_mean_samples"],
-            seed=derive_seed(seed, "canonicalisation"),
-        )
-        for name, net in nets.items()
-    }
+    comparisons = compare_all(nets, task, sample, discount, seed, config["n_mean_samples"])
     accept()
     folder = writable_folder(loaded.path, job_context().output_dir)
     setting = {"run": str(loaded.path), "env_id": env.id, "seed": seed, "discount": discount}
-    write_json(folder / "reward.json", {**setting, **report(comparisons, sample, task)})
+    returns = {
+        name: learned_returns(loaded.reward_test, part)
+        for name, part in episodes.by_source().items()
+    }
+    verdict = judge(returns, comparisons["reward_test"], *retrain_scores(loaded, env))
+    content = {
+        **setting,
+        **report(comparisons, sample, task),
+        "returns": {name: described(part) for name, part in returns.items()},
+        "verdict": asdict(verdict),
+    }
+    write_json(folder / "reward.json", content)
     draw(nets["reward_test"], episodes, task, config["heat_map"], folder / layout.PLOTS)
     show(comparison_table(comparisons, sample.description["distribution"]))
+    show(learned_returns_table(returns))
     if task.true_reward is None:
-        log.info(_ONLY_PEARSON.format(task.id))
+        log.info(_NO_FUNCTION.format(task.id))
+    log.info("the reward looks %s:", verdict.word)
+    for reason in verdict.reasons:
+        log.info("- %s", reason)
     log.info("reward.json and %s/ are in %s", layout.PLOTS, folder)
     return comparisons["reward_test"].pearson
 
 
-_ONLY_PEARSON = (
-    "{} cannot price arbitrary transitions, which canonicalisation needs: EPIC distance and "
-    "correlation after canonicalisation are unknown"
+_NO_FUNCTION = (
+    "{} does not offer its reward as a function of arbitrary transitions: EPIC distance and the "
+    "correlation of canonicalised rewards are unknown"
 )
+
+
+def retrain_scores(loaded: LoadedRun, env: EnvSpec) -> tuple[float | None, float | None]:
+    """What the run's retrain test gave on the learned and on the true reward, in its own env."""
+    result = loaded.result or {}
+    if result.get("env_id") != env.id:
+        return None, None
+    scores = (result.get(name) for name in ("retrain_score", "true_reward_score"))
+    learned, true = (float(s) if isinstance(s, (int, float)) else None for s in scores)
+    return learned, true
+
+
+def described(returns: LearnedReturns) -> dict[str, float]:
+    """Means and deviations of one policy's returns, for JSON."""
+    return {
+        "learned_mean": mean(returns.learned),
+        "learned_std": float(np.std(returns.learned)),
+        "true_mean": mean(returns.true),
+        "n_episodes": len(returns.learned),
+    }
+
+
+def compare_all(
+    nets: Mapping[str, RewardNet],
+    task: Task,
+    sample: CoverageSample,
+    discount: float,
+    seed: int,
+    n_mean_samples: int,
+) -> dict[str, Comparison]:
+    """Each reward against the true one, by name."""
+    return {
+        name: compare(
+            *(net.predict, task.true_reward, sample),
+            discount=discount,
+            n_mean_samples=n_mean_samples,
+            seed=derive_seed(seed, "canonicalisation"),
+        )
+        for name, net in nets.items()
+    }
 
 
 def rewards_of_run(loaded: LoadedRun) -> dict[str, RewardNet]:
@@ -167,7 +216,7 @@ def report(
         **by_name,
         "coverage": sample.description,
         "true_reward": "function of the environment" if known else "of the sampled transitions",
-        "note": None if known else _ONLY_PEARSON.format(task.id),
+        "note": None if known else _NO_FUNCTION.format(task.id),
         **versions(),
     }
 

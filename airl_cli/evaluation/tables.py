@@ -12,6 +12,7 @@ from rich.table import Table
 from airl_cli.evaluation.statistics import confidence_interval, mean
 
 if TYPE_CHECKING:
+    from airl_cli.evaluation.verdict import LearnedReturns
     from airl_cli.rewards.compare import Comparison
 
 
@@ -54,11 +55,30 @@ def comparison_table(comparisons: Mapping[str, Comparison], distribution: str) -
     """
     table = Table(title=f"Learned against true reward: {distribution}", title_justify="left")
     table.add_column("reward")
-    for heading in ("Pearson", "Pearson after canonicalisation", "EPIC distance"):
+    for heading in ("Pearson", "canonicalised", "EPIC distance", "STARC distance"):
         table.add_column(heading, justify="right")
     for name, found in comparisons.items():
-        values = (found.pearson, found.pearson_canonical, found.epic_distance)
+        values = (
+            found.pearson,
+            found.pearson_canonical,
+            found.epic_distance,
+            found.starc_distance,
+        )
         table.add_row(name, *(number(value, ".3f") for value in values))
+    return table
+
+
+def learned_returns_table(found: Mapping[str, LearnedReturns]) -> Table:
+    """What episodes of several policies earn under the learned reward, a row for each policy."""
+    table = Table(title="Returns under the learned reward", title_justify="left")
+    table.add_column("policy")
+    for heading in ("learned, mean", "95 % interval", "true, mean", "episodes"):
+        table.add_column(heading, justify="right")
+    for name, returns in found.items():
+        low, high = confidence_interval(returns.learned)
+        interval = "-" if math.isnan(low) else f"[{number(low)}, {number(high)}]"
+        cells = number(mean(returns.learned)), interval, number(mean(returns.true))
+        table.add_row(name, *cells, str(len(returns.learned)))
     return table
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from airl_cli.errors import InvalidValueError
+from airl_cli.rewards.starc import starc_distance
 
 RewardFunction = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """From states, actions, next states and terminal flags (n, ...) to rewards (n,)."""
@@ -65,11 +66,14 @@ class Comparison:
         pearson_canonical: Of the canonically shaped rewards: potential shaping makes no difference.
         epic_distance: `sqrt((1 - pearson_canonical) / 2)`: 0 for equivalent rewards, 0.71 for
             unrelated ones, 1 for opposite ones.
+        starc_distance: Of `airl_cli.rewards.starc`, on the same scale; it needs no rewards but
+            those of the sampled transitions.
     """
 
     pearson: float
     pearson_canonical: float = math.nan
     epic_distance: float = math.nan
+    starc_distance: float = math.nan
 
 
 def compare(
@@ -104,18 +108,30 @@ def compare(
                 "Compare on transitions that carry rewards: coverage=mixture, with "
                 "coverage.demonstrations=0 where the demonstrations have none.",
             )
-        return Comparison(pearson(sample.rewards_by(learned), sample.rewards))
+        rewards = sample.rewards_by(learned), sample.rewards
+        return Comparison(
+            pearson(*rewards), starc_distance=_starc(*rewards, sample, discount, seed)
+        )
     rng = np.random.default_rng(seed)
     draws = (
         sample.actions[rng.integers(len(sample.actions), size=n_mean_samples)],
         sample.states[rng.integers(len(sample.states), size=n_mean_samples)],
     )
     canonical = [canonically_shaped(reward, sample, discount, *draws) for reward in (learned, true)]
+    rewards = sample.rewards_by(learned), sample.rewards_by(true)
     return Comparison(
-        pearson(sample.rewards_by(learned), sample.rewards_by(true)),
+        pearson(*rewards),
         pearson(*canonical),
         pearson_distance(*canonical),
+        _starc(*rewards, sample, discount, seed),
     )
+
+
+def _starc(
+    learned: np.ndarray, true: np.ndarray, sample: CoverageSample, discount: float, seed: int
+) -> float:
+    transitions = sample.state, sample.next_state, sample.done
+    return starc_distance(learned, true, *transitions, discount=discount, seed=seed)
 
 
 def canonically_shaped(

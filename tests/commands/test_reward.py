@@ -70,7 +70,11 @@ def test_what_the_environment_cannot_say_is_left_open(airl: Airl, pole: Path) ->
     assert -1 <= found["pearson"] <= 1
     assert found["epic_distance"] is None
     assert found["pearson_canonical"] is None
-    assert "cannot price arbitrary transitions" in found["note"]
+    assert "as a function of arbitrary transitions" in found["note"]
+    assert 0 <= found["starc_distance"] <= 1  # needs no rewards but the sampled ones
+    assert set(found["returns"]) == {"demonstrations", "learner", "random"}
+    assert found["verdict"]["word"] in ("good", "doubtful", "poor")
+    assert any("not measured" in reason for reason in found["verdict"]["reasons"])
     assert found["true_reward"] == "of the sampled transitions"
 
 
@@ -114,10 +118,10 @@ def test_a_gail_run_gets_a_warning(airl: Airl, maze: Path) -> None:
         ("heat_map.dimensions=[0,3]", "not two dimensions of the state"),
         ("heat_map.dimensions=[0.5,1]", "heat_map.dimensions"),
         ("heat_map.labels=[x]", "are not two"),
-        ("heat_map.resolution=1", "heat_map.resolution=1"),
-        ("n_episodes=0", "n_episodes=0"),
-        ("n_mean_samples=0", "n_mean_samples=0"),
-        ("discount=1.5", "discount=1.5"),
+        ("heat_map.resolution=1", "heat_map.resolution must be"),
+        ("n_episodes=0", "n_episodes must be"),
+        ("n_mean_samples=0", "n_mean_samples must be"),
+        ("discount=1.5", "discount must be"),
         ("coverage.n_samples=0", "coverage.n_samples=0"),
         ("coverage=sphere", "coverage has no option 'sphere'"),
         ("env=pendulum", "observation space"),
