@@ -93,7 +93,8 @@ class AdversarialTrainer(RoundTrainer):
         allow_variable_horizon: Accept episodes of different length. They leak information about
             the reward (Kostrikov et al. 2019), so they are an error otherwise.
         n_disc_updates_before_pricing: Discriminator updates on each complete rollout before it is
-            priced, as in Fu, Luo & Levine 2018, algorithm 1. On-policy generators only.
+            relabelled, as in Fu, Luo & Levine 2018, algorithm 1. With off-policy generators, whose
+            rewards are relabelled when drawn, they come with those of `n_disc_updates_per_round`.
         normalize_gen_reward: Divide the generator's whole reward by its running standard
             deviation. On-policy generators only: off-policy ones balance it with an entropy of
             their own.
@@ -232,8 +233,8 @@ class AdversarialTrainer(RoundTrainer):
         """The generator has collected a rollout (line 3); SB3 then updates the policy (line 6)."""
         rollout, batch = self.collect()
         self.keep_samples(batch)
-        for _ in range(self.n_disc_updates_before_pricing):  # line 4
-            self.train_disc()
+        if self.is_on_policy:
+            self._update_discriminator(self.n_disc_updates_before_pricing)  # line 4
         self.relabel(rollout, batch)  # line 5
 
     def keep_samples(self, batch: TransitionBatch) -> None:
@@ -251,14 +252,21 @@ class AdversarialTrainer(RoundTrainer):
             )
 
     def end_round(self) -> Mapping[str, float]:
-        """Further discriminator updates, when the policy is updated."""
-        for _ in range(self.n_disc_updates_per_round):
-            self.train_disc()
+        """Further discriminator updates, when the policy is updated.
+
+        Off-policy ones all come here: their rewards are relabelled at every later draw.
+        """
+        before = 0 if self.is_on_policy else self.n_disc_updates_before_pricing
+        self._update_discriminator(before + self.n_disc_updates_per_round)
         # The next loss would show it only after these weights were copied as good ones.
         require_finite("discriminator weight", self.reward_net)
         if not self.absorbing:
             return self._disc_stats
         return {**self._disc_stats, "absorbing_logit": self.absorbing_state.c}
+
+    def _update_discriminator(self, n_updates: int) -> None:
+        for _ in range(n_updates):
+            self.train_disc()
 
     def train_disc(
         self,

@@ -278,3 +278,15 @@ def test_updates_before_relabelling_see_the_new_rollout_and_change_its_rewards(
     game.train_gen()
     assert sizes == [80]
     assert not same(before, weights(game.reward_net))
+
+
+def test_off_policy_generators_get_all_discriminator_updates_of_a_round(make_trainer) -> None:
+    game = make_trainer(
+        SAC,
+        gen={"buffer_size": 100},
+        n_disc_updates_before_pricing=5,
+        n_disc_updates_per_round=1,
+        gen_train_timesteps=16,
+    )
+    game.train(3 * 16)
+    assert game.n_disc_updates == 3 * (5 + 1)
