@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+from airl_cli.files import take_lock
+from airl_cli.runs import signals
 from airl_cli.runs.signals import InterruptGuard, Requeued, Terminated, exit_status
 
 SIGNALS = [(signal.SIGINT, KeyboardInterrupt, 130), (signal.SIGTERM, Terminated, 143)]
@@ -110,3 +115,48 @@ def test_a_signal_that_a_listener_lets_pass_ends_nothing(heard: list[int]) -> No
 
 def test_other_exceptions_have_no_status() -> None:
     assert exit_status(ValueError()) is None
+
+
+# -- jobs and their launcher -------------------------------------------------------------------
+
+
+@pytest.fixture
+def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileLock]:
+    """The lock of a process that launches jobs; this one is a job."""
+    lock = take_lock(tmp_path / ".launcher.lock")
+    assert lock is not None
+    monkeypatch.setenv(signals.LAUNCHER, str(tmp_path / ".launcher.lock"))
+    monkeypatch.setattr(signals, "_SECONDS_BETWEEN_LOOKS", 0.01)
+    yield lock
+    lock.release()
+
+
+def test_a_job_goes_on_while_its_launcher_lives(launcher: FileLock) -> None:
+    with signals.wanted_by_launcher():
+        threading.Event().wait(0.1)
+
+
+def test_a_job_ends_when_its_launcher_is_gone(launcher: FileLock) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Terminated), signals.wanted_by_launcher():
+        launcher.release()
+        threading.Event().wait(10)
+    assert signal.getsignal(signal.SIGTERM) == before
+    with pytest.raises(Terminated), signals.wanted_by_launcher():
+        raise AssertionError("a job began without its launcher")
+
+
+def test_a_run_of_such_a_job_finishes_its_round(launcher: FileLock) -> None:
+    guard, rounds = InterruptGuard(), []
+    with pytest.raises(Terminated), signals.wanted_by_launcher():
+        guard.install()
+        try:
+            with guard.deferred(lambda: rounds.append("notice")):
+                launcher.release()
+                while not guard.pending:
+                    threading.Event().wait(0.01)
+                rounds.append("finished")
+                guard.give_way()
+        finally:
+            guard.remove()
+    assert rounds == ["notice", "finished"]
