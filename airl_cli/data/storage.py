@@ -207,14 +207,6 @@ class _Column:
     shape: tuple[int, ...]
     offset: int
 
-    @property
-    def row_bytes(self) -> int:
-        return math.prod(self.shape[1:]) * self.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        return math.prod(self.shape) * self.dtype.itemsize
-
 
 class TrajectoryFile(EpisodeSequence):
     """The trajectories of a file, read one by one as they are asked for.
@@ -302,7 +294,7 @@ class TrajectoryFile(EpisodeSequence):
     @property
     def nbytes(self) -> int:
         """Memory that `load` would take."""
-        return sum(column.nbytes for column in self._columns.values())
+        return sum(math.prod(c.shape) * c.dtype.itemsize for c in self._columns.values())
 
     @property
     def returns(self) -> np.ndarray:
@@ -339,7 +331,8 @@ class TrajectoryFile(EpisodeSequence):
     def _rows(self, name: str, starts: Sequence[int], n: int) -> np.ndarray:
         """For each start, `n` rows from there: (len(starts), n, ...)."""
         column, file = self._columns[name], self._file.fileno()
-        size, step = n * column.row_bytes, column.row_bytes
+        step = math.prod(column.shape[1:]) * column.dtype.itemsize
+        size = n * step
         raw = bytearray().join([os.pread(file, size, column.offset + s * step) for s in starts])
         if len(raw) != len(starts) * size:
             raise InvalidValueError(f"{self.path} ends too early.", "Leave it as it is while used.")

@@ -389,6 +389,11 @@ class ExpertFields(Fields):
     clip_actions: bool = True
     sha256: Sha256 | None = None
     memory_limit: NotNegative = 0
+    columns: dict[str, str | list[str]] | None = None
+    incomplete: Literal["keep", "drop"] = "keep"
+    drop_last_action: bool = False
+    terminal_at_limit: Literal["terminal", "truncated"] = "terminal"
+    best: Fraction | None = None
     dataset: Annotated[str, Field(pattern=r"^[\w./-]{1,200}$")] = ""
     download: Annotated[bool, AfterValidator(_no_download)] = False
     algo: Word = ""

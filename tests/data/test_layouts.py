@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 
 from airl_cli.data import formats, rollout
-from airl_cli.errors import InvalidValueError
+from airl_cli.data.formats.fields import SYNONYMS
+from airl_cli.errors import AirlError, InvalidValueError
 from support.demos import episodes
 
 
@@ -269,3 +271,22 @@ def test_what_is_not_finite_is_named():
     arrays = {"obs": [t.obs for t in made], "acts": [t.acts for t in made]}
     with pytest.raises(InvalidValueError, match="episode 1, obs: nan at step 2"):
         formats.read(arrays)
+
+
+NAMES = [name for names in SYNONYMS.values() for name in names]
+ARRAYS = npst.arrays(
+    st.sampled_from([np.float32, np.float64, np.int64, np.bool_, np.uint8]),
+    npst.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
+)
+VALUES = ARRAYS | st.lists(ARRAYS, max_size=3)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=5), VALUES, VALUES, st.booleans())
+def test_any_arrays_make_episodes_or_a_clear_refusal(more, obs, acts, drop):
+    try:
+        found = formats.read({**more, "obs": obs, "acts": acts}, drop_last_action=drop)
+    except AirlError as error:
+        assert error.remedy
+    else:
+        assert len(found) and all(len(t) for t in found)

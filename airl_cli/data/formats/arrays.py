@@ -38,8 +38,9 @@ def from_mapping(arrays: Mapping[str, Any], options: Options) -> Recording:
         InvalidValueError: If they do not make episodes.
     """
     source = "the arrays"
-    fields = fields_of(source, arrays, options.names)
-    trajectories = episodes(source, fields, options)
+    with validate.explained(source, "recording"):
+        fields = fields_of(source, arrays, options.names)
+        trajectories = episodes(source, fields, options)
     return Recording(source, "arrays", trajectories, verified=False)
 
 

@@ -78,7 +78,7 @@ def fields_of(source: object, named: Mapping[str, Any], mapping: Mapping[str, st
             )
         values = [_array(source, name, named[name]) for name in names]
         for name, other in zip(names[1:], values[1:], strict=True):
-            if not np.array_equal(values[0], other):
+            if not _equal(values[0], other):
                 raise InvalidValueError(
                     f"{source}: {names[0]} and {name} contradict each other.",
                     f"Remove one of them, or choose it: columns={{{field}: {names[0]}}}.",
@@ -100,6 +100,12 @@ def _array(source: object, name: str, values: Any) -> np.ndarray:
             f"{source}: {name} is no array of numbers.", "Store numbers, not texts or objects."
         )
     return array
+
+
+def _equal(a: np.ndarray, b: np.ndarray) -> bool:
+    if a.dtype != object or b.dtype != object:
+        return bool(np.array_equal(a, b))
+    return len(a) == len(b) and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
 def ragged(values: Sequence[Any]) -> np.ndarray:

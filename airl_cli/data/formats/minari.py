@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 from gymnasium.spaces import Space
-from gymnasium.spaces.utils import flatten_space
+from gymnasium.spaces.utils import flatdim, flatten_space
 
 from airl_cli.data import validate
 from airl_cli.data.digest import verify_checksums, write_checksums
 from airl_cli.data.formats.base import Format, Options, Recording, require
 from airl_cli.data.formats.hdf5 import check_contents
-from airl_cli.data.spaces import describe, space_to_dict
+from airl_cli.data.spaces import MAX_ELEMENTS, describe, space_to_dict
 from airl_cli.data.types import Trajectory, TrajectoryWithRew
 from airl_cli.data.validate import outside
 from airl_cli.errors import AirlError, InvalidTypeError, InvalidValueError, NotFoundError, one_line
@@ -192,7 +192,11 @@ def _check_data(path: str, folder: Path) -> None:
 
 def _flat_space(space: Space[Any]) -> Space[Any]:
     """The Box that Gymnasium's `FlattenObservation` makes of a Dict or Tuple space."""
-    return flatten_space(space) if isinstance(space, (spaces.Dict, spaces.Tuple)) else space
+    if not isinstance(space, (spaces.Dict, spaces.Tuple)):
+        return space
+    if flatdim(space) > MAX_ELEMENTS:
+        raise InvalidValueError("its observations have too many elements")
+    return flatten_space(space)
 
 
 def _flat(space: Space[Any], values: Any, n: int) -> np.ndarray:
@@ -212,8 +216,10 @@ def _flat(space: Space[Any], values: Any, n: int) -> np.ndarray:
         raise InvalidValueError(f"observations are not in {describe(space)}")
     sizes = np.ravel(space.nvec if isinstance(space, spaces.MultiDiscrete) else space.n)
     columns = (rows - space.start).reshape(n, -1)
-    one_hot = [np.eye(size, dtype=space.dtype)[columns[:, i]] for i, size in enumerate(sizes)]
-    return np.concatenate(one_hot, axis=1)
+    one_hot = np.zeros((n, int(sizes.sum())), dtype=space.dtype)
+    first = np.cumsum(sizes) - sizes
+    one_hot[np.arange(n)[:, None], first + columns] = 1
+    return one_hot
 
 
 def _check_space(path: str, name: str, space: Space[Any]) -> None:

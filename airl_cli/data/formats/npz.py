@@ -56,8 +56,8 @@ def read(path: str, options: Options) -> Recording:
         wanted = names & (known | {n for n in options.names.values() if isinstance(n, str)})
         found: dict[str, Any] = dict.fromkeys(names)
         found |= {name: _read_member(archive, name) for name in wanted}
-    arrays = fields_of(path, found, options.names)
-    trajectories = layouts.episodes(path, arrays, options)
+        arrays = fields_of(path, found, options.names)
+        trajectories = layouts.episodes(path, arrays, options)
     return Recording(path, "imitation" if "indices" in arrays else "npz", trajectories)
 
 
