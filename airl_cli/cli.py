@@ -124,12 +124,26 @@ def _dispatch(argv: list[str]) -> None:
         from airl_cli.completion import complete
 
         complete(argv, _run_command)
+    elif argv[0] in COMMANDS and any(word in ("--help", "-h") for word in argv):
+        _show_help(argv[0], argv[1:])
     elif argv[0] in VERBS:
         _dispatch_verb(argv[0], argv[1:])
     elif argv[0] in COMMANDS:
         _run_command(argv[0], argv[1:])
     else:
         raise _unknown_command(argv[0])
+
+
+def _show_help(command: str, arguments: list[str]) -> None:
+    """Help of a command, or of the groups and keys that stand beside `--help`."""
+    from airl_cli.help import show_help
+
+    flags = _parse_flags(command, [word for word in arguments if word not in ("--help", "-h")])
+    show_help(
+        command,
+        [word for word in flags.overrides if word not in VERBS.get(command, ())],
+        flags.config_dir,
+    )
 
 
 def _dispatch_verb(command: str, arguments: list[str]) -> None:

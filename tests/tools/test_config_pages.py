@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from airl_cli.config import conf_dir
+from airl_cli.config.comments import ConfigFile
 from tools.config_pages import COMMAND, pages, stale, unexplained, write
-from tools.config_pages.source import ConfigFile
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "configuration"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.config_pages.composed import LOGGING, Configs
-from tools.config_pages.source import ConfigFile, Key
+from airl_cli.config.comments import LOGGING, ConfigFile, Configs, Key
 
 
 def unexplained(root: Path) -> list[str]:

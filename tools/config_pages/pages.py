@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.config_pages.composed import HYDRAS, Configs
+from airl_cli.config.comments import HYDRAS, ConfigFile, Configs, Key
 from tools.config_pages.markdown import code, escaped, table
-from tools.config_pages.source import ConfigFile, Key
 from tools.config_pages.targets import OWN, Argument, Target, describe
 
 COMMAND = "make docs"
