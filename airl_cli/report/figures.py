@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from airl_cli.evaluation.statistics import performance_profile
 from airl_cli.report.curves import COLOURS, GroupCurve, drawn, reference_levels
 from airl_cli.report.rows import Report, Row
 from airl_cli.report.table import interval_text, return_text, score_text
@@ -49,9 +50,7 @@ def learning_curves(report: Report) -> list[dict[str, Any]]:
             )
         figure.update_xaxes(rangemode="tozero", tickformat=",")
         if len(curves) > 1:
-            n_lines = sum(_text(row.label).count("<br>") + 1 for row, _ in curves)
-            figure.update_layout(showlegend=True, height=410 + 19 * n_lines)
-            figure.update_layout(margin={"b": 64 + 19 * n_lines})
+            _add_legend(figure, [row for row, _ in curves], 410)
         figures.append(_entry(command, env_id, len(rows), len(curves), _CURVES, figure))
     return figures
 
@@ -73,6 +72,45 @@ def scores(report: Report) -> list[dict[str, Any]]:
         figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True)
         figures.append(_entry(command, env_id, len(rows), len(known), _SCORES, figure))
     return figures
+
+
+def profiles(report: Report) -> list[dict[str, Any]]:
+    """Performance profiles of the groups with several seeds: shares of runs above each score."""
+    figures = []
+    for (command, env_id), rows in list(report.panels.items())[:MOST_PANELS]:
+        known = [row for row in rows if row.scores.n > 1][:MOST_CURVES]
+        if len(known) < 2:
+            continue
+        everything = [value for row in known for value in row.scores.values]
+        thresholds = np.linspace(min(0.0, *everything), max(1.0, *everything), 201)
+        figure = _figure("score", "share of seeds above it", 380)
+        for n, row in enumerate(known):
+            figure.add_trace(
+                go.Scatter(
+                    x=_rounded(thresholds),
+                    y=_rounded(performance_profile(row.scores.values, thresholds)),
+                    name=f"{row.number}  {_text(row.label)} ({row.scores.n} seeds)",
+                    mode="lines",
+                    line={
+                        "color": COLOURS[n % len(COLOURS)],
+                        "width": 2,
+                        "dash": _DASHES[n % len(_DASHES)],
+                        "shape": "hv",
+                    },
+                    hovertemplate="%{y:.0%} of the seeds above %{x:.3f}",
+                )
+            )
+        figure.update_yaxes(range=[-0.02, 1.02], tickformat=".0%")
+        _add_legend(figure, known, 390)
+        figures.append(_entry(command, env_id, len(rows), len(known), _SCORES, figure))
+    return figures
+
+
+def _add_legend(figure: go.Figure, rows: list[Row], height: int) -> None:
+    """A legend below the axes, with room for all of its lines."""
+    n_lines = sum(_text(row.label).count("<br>") + 1 for row in rows)
+    figure.update_layout(showlegend=True, height=height + 19 * n_lines)
+    figure.update_layout(margin={"b": 64 + 19 * n_lines})
 
 
 def _entry(

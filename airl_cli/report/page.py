@@ -17,8 +17,8 @@ from airl_cli.report import figures
 from airl_cli.report.formats import notes
 from airl_cli.report.groups import MISSING, differing_keys, shown
 from airl_cli.report.record import RunRecord
-from airl_cli.report.rows import Report
-from airl_cli.report.table import Value, brief, return_text, score_text, summary
+from airl_cli.report.rows import Pair, Report
+from airl_cli.report.table import Value, brief, pair_texts, return_text, score_text, summary
 from airl_cli.runs import layout
 from airl_cli.text import printable
 
@@ -70,6 +70,8 @@ def write_page(report: Report, path: Path, sources: Sequence[str]) -> None:
         groups=_groups(report),
         curves=figures.learning_curves(report),
         scores=figures.scores(report),
+        profiles=figures.profiles(report),
+        pairs=[_pair(pair) for pair in report.pairs],
         differences=_differences(report),
         runs=_runs(report, path.parent),
         failed_jobs=[
@@ -101,6 +103,19 @@ def _groups(report: Report) -> dict[str, Any]:
         "rows": [
             [_cell(c.text(row), c.value(row), c.numeric) for c in columns] for row in report.rows
         ],
+    }
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    names, difference, probability = pair_texts(pair)
+    return {
+        "env_id": pair.first.group.env_id,
+        "names": names,
+        "measure": pair.measure,
+        "difference": pair.difference,
+        "difference_text": difference,
+        "probability": pair.probability,
+        "probability_text": probability,
     }
 
 

@@ -117,6 +117,9 @@ def test_in_a_browser(page: Path) -> None:
         filtering_works(driver)
         curves_can_be_hovered(driver)
         places_are_kept_for_pictures(driver)
+        curves_follow_the_controls(driver)
+        colours_follow_the_reader(driver)
+        nothing_is_cropped_on_a_phone(driver)
         assert driver.get_log("browser") == []
         assert driver.title.startswith("airl report")
         assert driver.execute_script("return performance.getEntriesByType('resource').length") == 0
@@ -235,6 +238,62 @@ def places_are_kept_for_pictures(driver: Any) -> None:
     )
     assert len(kept) > 2
     assert kept == taken
+
+
+def curves_follow_the_controls(driver: Any) -> None:
+    plot = "document.querySelector('[data-figure=curves].js-plotly-plot')"
+    state = f"return [{plot}._fullData.at(-1).y.at(-1), {plot}._fullLayout.xaxis.type]"
+    before, _ = driver.execute_script(state)
+
+    def set_to(element: str, change: str) -> None:
+        driver.execute_script(
+            f"const e = document.getElementById('{element}'); e.{change};"
+            "e.dispatchEvent(new Event('input'));"
+        )
+
+    set_to("smoothing", "value = 0.8")
+    set_to("log-steps", "checked = true")
+    after, axis = driver.execute_script(state)
+    assert axis == "log"
+    assert after != before
+    set_to("smoothing", "value = 0")
+    set_to("log-steps", "checked = false")
+    assert driver.execute_script(state) == [before, "linear"]
+
+
+def colours_follow_the_reader(driver: Any) -> None:
+    colour = (
+        "return [getComputedStyle(document.body).backgroundColor,"
+        " document.querySelector('.js-plotly-plot')._fullLayout.paper_bgcolor]"
+    )
+
+    def prefers(scheme: str) -> None:
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    prefers("dark")
+    wait_for(driver, "matchMedia('(prefers-color-scheme: dark)').matches")
+    assert driver.execute_script(colour) == ["rgb(23, 28, 33)", "#171c21"]
+    prefers("light")
+    wait_for(driver, "!matchMedia('(prefers-color-scheme: dark)').matches")
+    assert driver.execute_script(colour) == ["rgb(255, 255, 255)", "#fff"]
+
+
+def nothing_is_cropped_on_a_phone(driver: Any) -> None:
+    size = {"width": 420, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    driver.execute_script("redraw('.plot')")
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= 420
+    cropped = driver.execute_script(
+        "return [...document.querySelectorAll('.plot .xtitle, .plot .ytitle')].filter((title) => {"
+        "  const inner = title.getBoundingClientRect();"
+        "  const outer = title.closest('.plot').getBoundingClientRect();"
+        "  return inner.left < outer.left || inner.right > outer.right + 1"
+        "    || inner.top < outer.top || inner.bottom > outer.bottom + 1;"
+        "}).map((title) => title.textContent)"
+    )
+    assert cropped == []
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def markup_that_got_in_would_not_run(driver: Any) -> None:

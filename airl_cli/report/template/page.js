@@ -47,11 +47,81 @@ document.getElementById("filter").addEventListener("input", (event) => {
 const figures = JSON.parse(document.getElementById("figures").textContent);
 const options = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
 const figureOf = (element) => figures[element.dataset.figure][element.dataset.index];
-function draw(element) {
-  const figure = figureOf(element);
-  Plotly.newPlot(element, figure.data, figure.layout, options);
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const NARROW = 520;
+
+// An exponential moving average without the pull of its start; of a band, each of its two edges.
+function smoothed(y, weight) {
+  let sum = 0, norm = 0;
+  return y.map((value) => {
+    sum = weight * sum + (1 - weight) * value;
+    norm = weight * norm + (1 - weight);
+    return sum / norm;
+  });
 }
-// A page of many environments draws each picture when it comes into sight.
+
+function smoothTrace(trace, weight) {
+  if (trace.fill !== "toself") return { ...trace, y: smoothed(trace.y, weight) };
+  const half = trace.y.length / 2;
+  const upper = smoothed(trace.y.slice(0, half), weight);
+  const lower = smoothed(trace.y.slice(half).reverse(), weight).reverse();
+  return { ...trace, y: [...upper, ...lower] };
+}
+
+// The figure as it suits the reader: colours of the page, room for the titles, smoothing, axis.
+function adapted(element) {
+  const figure = structuredClone(figureOf(element));
+  const { layout } = figure;
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  layout.paper_bgcolor = layout.plot_bgcolor = colour("--page");
+  layout.font.color = colour("--ink");
+  layout.hoverlabel.bgcolor = colour("--head");
+  layout.hoverlabel.font = { color: colour("--ink") };
+  for (const axis of [layout.xaxis, layout.yaxis]) axis.gridcolor = colour("--line");
+  for (const trace of figure.data) {
+    if (dark.matches && trace.line?.color === "#000000") trace.line.color = "#ffffff";
+    if (dark.matches && trace.fillcolor?.startsWith("rgba(0,0,0,")) trace.fillcolor = "rgba(255,255,255,0.16)";
+    if (trace.marker?.color === "white") trace.marker.color = colour("--page");
+    if (dark.matches && trace.marker?.line?.color === "#000000") trace.marker.line.color = "#ffffff";
+    if (trace.marker?.color === "#1f2933") trace.marker.color = colour("--ink");
+    if (trace.error_x) trace.error_x.color = colour("--ink");
+  }
+  if (element.clientWidth < NARROW) {
+    layout.font.size = 11;
+    layout.xaxis.title.text = layout.xaxis.title.text.replace(" (", "<br>(");
+    layout.margin = { ...layout.margin, l: 54, r: 10 };
+    if (element.dataset.figure === "scores") {  // the numbers of the groups are enough
+      for (const trace of figure.data) trace.y = trace.y.map((name) => `${parseInt(name, 10)} `);
+      layout.yaxis.type = "category";
+    }
+  }
+  if (element.dataset.figure === "curves") {
+    const weight = Number(document.getElementById("smoothing").value);
+    if (weight > 0) figure.data = figure.data.map((trace) => smoothTrace(trace, weight));
+    if (document.getElementById("log-steps").checked) {
+      layout.xaxis.type = "log";
+      delete layout.xaxis.range;
+      delete layout.xaxis.rangemode;
+    }
+  }
+  return figure;
+}
+
+function draw(element) {
+  const figure = adapted(element);
+  Plotly.react(element, figure.data, figure.layout, options);
+}
+
+function redraw(selector) {
+  for (const element of document.querySelectorAll(`${selector}.js-plotly-plot`)) draw(element);
+}
+dark.addEventListener("change", () => redraw(".plot"));
+for (const id of ["smoothing", "log-steps"]) {
+  const redrawCurves = () => redraw('.plot[data-figure="curves"]');
+  document.getElementById(id)?.addEventListener("input", redrawCurves);
+}
+// A page of many environments draws each figure when it comes into sight.
 const observer = new IntersectionObserver((entries) => {
   for (const entry of entries) {
     if (!entry.isIntersecting) continue;
