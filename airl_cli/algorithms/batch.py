@@ -46,7 +46,7 @@ class TransitionBatch(NamedTuple):
             )
         batch = cls(*(as_column(fields[name], device) for name in cls._fields))
         if batch.dones.ndim == 2 and batch.dones.shape[1] == 1:  # as replay buffers give them
-            batch = batch._replace(dones=batch.dones[:, 0])
+            batch = cls(batch.obs, batch.acts, batch.next_obs, batch.dones[:, 0])
         if batch.dones.ndim != 1:
             raise InvalidValueError(
                 f"dones of shape {tuple(batch.dones.shape)} are not one flag per transition.",

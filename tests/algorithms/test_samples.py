@@ -156,9 +156,9 @@ def test_a_generator_buffer_without_room_is_refused() -> None:
 
 
 def test_flags_may_be_a_column_as_replay_buffers_give_them():
-    fields = {"obs": np.zeros((4, 2)), "acts": np.zeros(4), "next_obs": np.zeros((4, 2))}
-    dones = np.array([True, False, False, True])
+    fields = {"obs": np.zeros((5, 2)), "acts": np.zeros(5), "next_obs": np.zeros((5, 2))}
+    dones = np.array([True, False, False, True, False])
     flat, column = (TransitionBatch.of({**fields, "dones": d}) for d in (dones, dones[:, None]))
     assert column.dones.tolist() == flat.dones.tolist() == dones.tolist()
-    with pytest.raises(InvalidValueError, match="dones of shape .4, 2. are not one flag"):
+    with pytest.raises(InvalidValueError, match="dones of shape .5, 2. are not one flag"):
         TransitionBatch.of({**fields, "dones": np.stack([dones, dones], axis=1)})
