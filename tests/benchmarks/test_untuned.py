@@ -72,5 +72,5 @@ def test_no_recipe_applies_to_the_tasks():
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         given = compose("train", task)
         untuned = compose("train", [*task, "recipe=none", "recipe/expert=none"])
-    assert given == untuned
+    assert all(given[section] == untuned[section] for section in given)
     assert given.trainer.absorbing
