@@ -3,8 +3,11 @@
 import hashlib
 import inspect
 import json
+import sys
+import sysconfig
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,6 +66,36 @@ def _name(value: Any) -> str:
             "Move it to the top level of a module, under a name.",
         )
     return name
+
+
+def source_digest(*objects: object) -> str | None:
+    """A hash of the source files that define the objects' classes, and of what those import.
+
+    Installed packages and this one are left out (their versions tell them apart).
+
+    Returns:
+        Twelve hexadecimal digits; None where no such file takes part.
+    """
+    waiting = [cls.__module__ for value in objects for cls in type(value).__mro__]
+    files: dict[str, Path] = {}
+    while waiting:
+        name = waiting.pop()
+        module = sys.modules.get(name)
+        path = Path(getattr(module, "__file__", None) or "")
+        if name in files or path.suffix != ".py" or _installed(name, path):
+            continue
+        files[name] = path
+        for value in vars(module).values():
+            inner = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", "")
+            waiting.append(inner if isinstance(inner, str) else "")
+    contents = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in files.values())
+    return short_hash(contents) if contents else None
+
+
+def _installed(name: str, path: Path) -> bool:
+    packaged = {"site-packages", "dist-packages"} & set(path.parts)
+    in_python = path.is_relative_to(sysconfig.get_path("stdlib"))
+    return bool(packaged) or in_python or name.partition(".")[0] == "airl_cli"
 
 
 def short_hash(description: Any) -> str:

@@ -2,15 +2,17 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any, Literal
 
+import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Space
 from stable_baselines3.common.vec_env import VecEnv
 
 from airl_cli.envs.make import EnvWrapper, make_vec_env
 from airl_cli.errors import InvalidValueError
-from airl_cli.identity import describe
+from airl_cli.identity import describe, source_digest
 from airl_cli.limits import Count, check_limits
 
 VECTORIZATIONS = ("dummy", "subproc")
@@ -78,6 +80,14 @@ class EnvSpec:
         venv = self.make(0, n_envs=1)
         venv.close()
         return venv.observation_space, venv.action_space
+
+    def source_digest(self) -> str | None:
+        """Tells versions of an environment's source apart; see `identity.source_digest`."""
+        with closing(dataclasses.replace(self, vectorization="dummy").make(0, n_envs=1)) as venv:
+            layers = [venv.envs[0]]  # type: ignore[attr-defined]
+            while isinstance(layers[-1], gym.Wrapper):
+                layers.append(layers[-1].env)
+            return source_digest(*layers)
 
     def fingerprint(self) -> dict[str, Any]:
         """Everything that determines the task, JSON-able: not how many copies run, nor how.

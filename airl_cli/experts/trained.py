@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _EVALUATION_EPISODES = 20
 _SECONDS_BETWEEN_LINES = 15.0
+_KEPT = 0.9  # of the way from random actions to the promised return
 
 
 @dataclass
@@ -61,6 +62,8 @@ class TrainedExpert(PolicyExpert):
         temperature: Tau of the entropy that the expert is trained with: it maximises
             `E[sum_t r - tau log pi]`, so that its demonstrations are those of the maximum
             entropy model that AIRL assumes. 0: the plain reward.
+        promised_return: True return that these settings are known to reach; None: unknown. An
+            expert that covers less than 0.9 of the way to it from random actions is reported.
 
     Raises:
         InvalidValueError: If a number is out of range.
@@ -79,6 +82,7 @@ class TrainedExpert(PolicyExpert):
     noise: Fraction = 0.0
     subsample: Count = 1
     temperature: NonNegative = 0.0
+    promised_return: float | None = None
 
     def __post_init__(self) -> None:
         check_limits(TrainedExpert, vars(self))
@@ -95,6 +99,7 @@ class TrainedExpert(PolicyExpert):
         found = self._reuse(env, folder)
         policy, record = found or self._train_once(env, folder)
         _check_better_than_random(record, folder)
+        self._compare_with_promise(record)
         return policy, {
             "cache": str(folder),
             "reused": found is not None,
@@ -103,14 +108,29 @@ class TrainedExpert(PolicyExpert):
             "random_return_mean": float(np.mean(record.random_returns)),
         }
 
+    def _compare_with_promise(self, record: cache.ExpertRecord) -> None:
+        """Warns of an expert far below what its recipe promises."""
+        if self.promised_return is None:
+            return
+        mean, random = float(np.mean(record.returns)), float(np.mean(record.random_returns))
+        if mean - random < _KEPT * (self.promised_return - random):
+            log.warning(
+                f"warning: the expert returns {mean:,.1f}, where its recipe promises "
+                f"{self.promised_return:,.1f} (random actions {random:,.1f}): scores are relative "
+                f"to this expert; another one comes with expert.seed={self.seed + 1} or a larger "
+                "expert.total_timesteps"
+            )
+
     def folder(self, env: EnvSpec) -> Path:
         """Where the expert for `env` lies or will lie."""
         name = env.id.replace("/", "-")
         return Path(self.cache_dir) / f"{name}-{short_hash(self._determined_by(env))}"
 
     def _determined_by(self, env: EnvSpec) -> dict[str, Any]:
+        source = env.source_digest()
         return {
             "env": describe(env.fingerprint()),
+            **({} if source is None else {"source": source}),
             "algorithm": _describe_algorithm(self.algorithm),
             "total_timesteps": self.total_timesteps,
             "n_envs": self.n_envs,
@@ -131,7 +151,8 @@ class TrainedExpert(PolicyExpert):
         except AirlError as error:
             log.warning(f"the cached expert is damaged, training it again: {error.problem}")
             return None
-        log.info(f"reusing the expert {folder}, return {np.mean(record.returns):,.1f}")
+        mean, random = np.mean(record.returns), np.mean(record.random_returns)
+        log.info(f"reusing the expert {folder}, return {mean:,.1f} (random actions {random:,.1f})")
         return policy, record
 
     def _train_once(self, env: EnvSpec, folder: Path) -> tuple[BasePolicy, cache.ExpertRecord]:
@@ -163,7 +184,10 @@ class TrainedExpert(PolicyExpert):
         )
         cache.store(folder, model.policy, record)
         mean = np.mean(record.returns)
-        log.info(f"trained the expert in {seconds:.0f} s, return {mean:,.1f}; kept in {folder}")
+        log.info(
+            f"trained the expert in {seconds:.0f} s, return {mean:,.1f} (random actions "
+            f"{np.mean(record.random_returns):,.1f}); kept in {folder}"
+        )
         # From the file, as the next time, so that a cached expert and a fresh one act alike.
         return self._rebuild(env, folder), record
 

@@ -19,6 +19,7 @@ WITHOUT_EFFECT = (
     "resume",
     "trust",
     "*.cache_dir",
+    "*.promised_return",
     "*.stats_window_size",
     "trainer.checkpoint_every",
     "trainer.checkpoint_share",

@@ -385,6 +385,7 @@ class ExpertFields(Fields):
     noise: Fraction = 0
     subsample: Count = 1
     temperature: NotNegative = 0
+    promised_return: Number | None = None
     path: Path = ""
     clip_actions: bool = True
     sha256: Sha256 | None = None

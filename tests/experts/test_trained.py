@@ -1,6 +1,9 @@
 """An expert is trained once, kept, reused, and refused when it is no expert."""
 
+import dataclasses
+import importlib
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -242,3 +245,53 @@ def test_a_cache_that_cannot_be_written_is_named(make: Any, env: EnvSpec, tmp_pa
     with pytest.raises(InvalidValueError, match="cannot write the expert cache") as caught:
         make(cache_dir=str(tmp_path / "file" / "experts")).demonstrations(env, seed=0)
     assert "expert.cache_dir" in caught.value.remedy
+
+
+def test_an_edited_environment_gets_an_expert_of_its_own(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    # The environment, what it imports, and one of its wrappers: each may be edited.
+    (tmp_path / "task_physics.py").write_text("GOOD = 0\n")
+    (tmp_path / "task_wrapper.py").write_text(
+        "import gymnasium as gym\nclass Same(gym.Wrapper): pass\n"
+    )
+    (tmp_path / "task_env.py").write_text(
+        "import gymnasium as gym\nfrom gymnasium.envs.classic_control import CartPoleEnv\n"
+        "from task_physics import GOOD\nclass Task(CartPoleEnv):\n    good = GOOD\n"
+        "gym.register('EditedTask-v0', 'task_env:Task', max_episode_steps=5)\n"
+    )
+
+    def folder() -> Path:
+        names = ("task_env", "task_physics", "task_wrapper")
+        for name in names:
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        for name in reversed(names):
+            importlib.import_module(name)
+        wrapper = sys.modules["task_wrapper"].Same
+        found: Path = make().folder(EnvSpec("task_env:EditedTask-v0", wrappers=[wrapper]))
+        return found
+
+    first = folder()
+    assert folder() == first
+    seen = {first}
+    for name in ("task_env", "task_physics", "task_wrapper"):
+        path = tmp_path / f"{name}.py"
+        path.write_text(path.read_text() + f"CHANGED_{name} = 'by a line'\n")
+        seen.add(folder())
+    assert len(seen) == 4
+    assert "source" not in make()._determined_by(EnvSpec("CartPole-v1"))
+
+
+def test_an_expert_far_below_its_recipes_promise_is_reported(
+    cached: TrainedExpert, env: EnvSpec, news: News
+) -> None:
+    cached.demonstrations(env, seed=0)
+    assert not any("promises" in line for line in news())
+    for promised, reported in ((10.0, False), (100.0, True)):
+        dataclasses.replace(cached, promised_return=promised).demonstrations(env, seed=0)
+        lines = [line for line in news() if "promises" in line]
+        assert bool(lines) == reported
+    assert "its recipe promises 100.0 (random actions" in lines[0]
+    assert "expert.seed=1" in lines[0]
