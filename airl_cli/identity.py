@@ -1,11 +1,13 @@
 """Settings described as JSON: equal descriptions mean the same task, or the same expert."""
 
+import ast
 import hashlib
+import importlib.util
 import inspect
 import json
 import sys
 import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,14 +84,29 @@ def source_digest(*objects: object) -> str | None:
         name = waiting.pop()
         module = sys.modules.get(name)
         path = Path(getattr(module, "__file__", None) or "")
-        if name in files or path.suffix != ".py" or _installed(name, path):
+        if name in files or path.suffix != ".py" or _installed(name, path) or not path.is_file():
             continue
         files[name] = path
-        for value in vars(module).values():
-            inner = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", "")
-            waiting.append(inner if isinstance(inner, str) else "")
+        waiting += _imports(path, getattr(module, "__package__", None) or "")
     contents = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in files.values())
     return short_hash(contents) if contents else None
+
+
+def _imports(path: Path, package: str) -> Iterator[str]:
+    """Names of the modules that a source file imports, anywhere in it; some may be none."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError:  # edited since it was imported
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (package or not node.level):
+            module = "." * node.level + (node.module or "")
+            if node.level:
+                module = importlib.util.resolve_name(module, package)
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
 def _installed(name: str, path: Path) -> bool:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from airl_cli.errors import InvalidTypeError
-from airl_cli.identity import describe, short_hash
+from airl_cli.identity import describe, short_hash, source_digest
 
 
 class Schedule:
@@ -48,3 +48,9 @@ def test_the_hash_ignores_the_order_of_keys_only() -> None:
     assert short_hash({"a": 1, "b": 2}) == short_hash({"b": 2, "a": 1})
     assert short_hash({"a": [1, 2]}) != short_hash({"a": [2, 1]})
     assert len(short_hash({})) == 12
+
+
+def test_installed_classes_have_no_source_digest_and_own_ones_do() -> None:
+    assert source_digest(torch.nn.Tanh(), np.zeros(1)) is None
+    assert source_digest(Schedule(1.0)) == source_digest(Schedule(2.0))
+    assert len(source_digest(Schedule(1.0)) or "") == 12
