@@ -1,4 +1,4 @@
-"""Recordings as tables and pictures."""
+"""Recordings as tables and plots."""
 
 from __future__ import annotations
 

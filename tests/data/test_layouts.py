@@ -121,6 +121,21 @@ def test_flags_of_every_kind_mean_the_same(lengths, data):
         assert np.array_equal(np.concatenate([t.obs[1:] for t in found]), arrays["next_obs"])
 
 
+def test_transitions_may_come_with_lengths_starts_or_one_name_for_terminal():
+    arrays, terminations, truncations = transitions(terminal=(1,))
+    starts = np.append(True, (terminations | truncations)[:-1])
+    for more in (
+        {"lengths": [4, 5, 3], "terminal": [False, True, False]},
+        {"lengths": [4, 5, 3], "dones": terminations},
+        {"terminal": terminations, "truncations": truncations},
+        {"terminal": terminations, "episode_starts": starts},
+    ):
+        found = formats.read({**arrays, **more})
+        assert [(len(t), t.terminal) for t in found] == [(4, False), (5, True), (3, False)]
+    with pytest.raises(InvalidValueError, match="lengths: 9 steps in all for 12 actions"):
+        formats.read({**arrays, "lengths": [4, 5]})
+
+
 def test_flags_that_contradict_each_other_are_refused():
     arrays, terminations, truncations = transitions(terminal=(0,))
     with pytest.raises(InvalidValueError, match="terminations and terminals contradict"):

@@ -28,6 +28,7 @@ from airl_cli.data.formats.fields import Arrays, fields_of, flag_of, flags_of
 from airl_cli.data.types import Trajectory
 from airl_cli.errors import InvalidValueError
 
+_ENDS = {"lengths", "terminal", "dones", "terminations", "truncations", "episode_starts"}
 _SAME = 1e-3  # relative difference up to which two stored numbers are one (float16 rounds to 5e-4)
 
 
@@ -61,6 +62,8 @@ def episodes(source: object, arrays: Arrays, options: Options = DEFAULTS) -> lis
             raise validate.no_episodes(source)
     if any(array.dtype == object for array in arrays.values()):
         found = _separate(source, arrays, options.drop_last_action)
+    elif "next_obs" in arrays and "lengths" in arrays and len(arrays["obs"]) == len(arrays["acts"]):
+        found = _from_transitions(source, _with_ends(source, arrays), options.incomplete)
     elif "lengths" in arrays or "indices" in arrays:
         found = _cut(source, arrays, options.drop_last_action)
     elif "next_obs" in arrays:
@@ -150,6 +153,20 @@ def _lengths(source: object, arrays: Arrays) -> np.ndarray:
             f"{source}: episode {int(lengths.argmin())}: it has no actions.", "Leave it out."
         )
     return lengths
+
+
+def _with_ends(source: object, arrays: Arrays) -> Arrays:
+    """Transitions with `lengths` as transitions with flags."""
+    last = np.cumsum(_lengths(source, arrays)) - 1
+    n = len(arrays["acts"])
+    if last[-1] != n - 1:
+        raise InvalidValueError(
+            f"{source}: lengths: {last[-1] + 1} steps in all for {n} actions.", "Correct lengths."
+        )
+    terminal, ends = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
+    terminal[last], ends[last] = _terminal(source, arrays, len(last), last), True
+    rest = {name: values for name, values in arrays.items() if name not in _ENDS}
+    return {**rest, "terminations": terminal, "truncations": ends & ~terminal}
 
 
 def _terminal(source: object, arrays: Arrays, n: int, last: np.ndarray) -> np.ndarray:
@@ -280,13 +297,9 @@ def _fromflags_of(source: object, arrays: Arrays, incomplete: str) -> Iterator[T
     obs, acts, rews = arrays["obs"], arrays["acts"], arrays.get("rews")
     _check_rows(source, arrays, ("obs", "rews"))
     n = len(acts)
-    if "terminal" in arrays and not {"dones", "terminations"} & set(arrays):
-        arrays = {**arrays, "terminations": arrays["terminal"]}
     ends = flags_of(source, arrays, n).ends
-    if "episode_starts" in arrays:  # Stable-Baselines 2, whose discrete actions have an axis more
-        if acts.shape == (n, 1) and acts.dtype.kind in "iu":
-            acts = acts[:, 0]
-        ends = ends | np.append(flag_of(source, arrays, "episode_starts", n)[1:], False)
+    if "episode_starts" in arrays and acts.shape == (n, 1) and acts.dtype.kind in "iu":
+        acts = acts[:, 0]  # Stable-Baselines 2 gives discrete actions an axis
     complete = bool(ends[-1])
     ends[-1] = True
     stops = _kept(source, np.flatnonzero(ends) + 1, complete, incomplete)

@@ -143,6 +143,8 @@ def flags_of(source: object, arrays: Arrays, n: int) -> Flags:
     Raises:
         InvalidValueError: If flags contradict each other.
     """
+    if not {"dones", "terminations"} & set(arrays) and len(arrays.get("terminal", ())) == n:
+        arrays = {**arrays, "terminations": arrays["terminal"]}
     names = [name for name in ("dones", "terminations", "truncations") if name in arrays]
     given = {name: flag_of(source, arrays, name, n) for name in names}
     none = np.zeros(n, dtype=bool)
@@ -157,4 +159,7 @@ def flags_of(source: object, arrays: Arrays, n: int) -> Flags:
             "terminal and not done.",
             "Remove one of them.",
         )
-    return Flags(dones | terminal | cut, terminal, tuple(names))
+    ends = dones | terminal | cut
+    if "episode_starts" in arrays:
+        ends |= np.append(flag_of(source, arrays, "episode_starts", n)[1:], False)
+    return Flags(ends, terminal, tuple(names) or ("episode_starts",))
