@@ -84,7 +84,7 @@ class AdversarialTrainer(RoundTrainer):
             batch at least.
         gen_replay_reservoir: Keep a uniform sample of all the generator ever did instead of the
             newest: the discriminator answers the average of all policies (fictitious play, Brown
-            1951), which keeps the two from swinging about the equilibrium.
+            1951), which dampens oscillation around the equilibrium.
         custom_logger: Where to record; None: a table on stdout after every round.
         init_tensorboard: Write a TensorBoard summary of every discriminator update.
         init_tensorboard_graph: With `init_tensorboard`: write the reward net's graph, too.
@@ -95,11 +95,10 @@ class AdversarialTrainer(RoundTrainer):
         n_disc_updates_before_pricing: Discriminator updates on each complete rollout before it is
             relabelled, as in Fu, Luo & Levine 2018, algorithm 1. With off-policy generators, whose
             rewards are relabelled when drawn, they come with those of `n_disc_updates_per_round`.
-        normalize_gen_reward: Divide the generator's whole reward by its running standard
-            deviation. On-policy generators only: off-policy ones balance it with an entropy of
-            their own.
+        normalize_gen_reward: Divide the generator's whole reward by the running standard deviation
+            of its discounted return. On-policy generators only.
         base_opt_kwargs: Optimiser settings of the base reward alone (`weight_decay`, `lr`, ...),
-            so that the potential takes the blame for what only the generator visits.
+            so that what only the generator visits is attributed to the potential.
         base_gradient_penalty: Weight of the squared gradient of the base reward in the loss.
         base_box_penalty: Weight of the same at random places in the range of the samples.
         r1_penalty: Weight of the squared gradient of the whole net on the expert's samples
@@ -110,8 +109,8 @@ class AdversarialTrainer(RoundTrainer):
             section 3.4): the logit stays bounded where only the expert ever is. It shifts what
             the reward converges to.
         disc_lr_schedule: Factor of the discriminator's learning rates, of the share of the training
-            that remains. A rate that falls (Robbins & Monro 1951) lets the game settle where it
-            would swing on. None: 1.
+            that remains. Falling rates (Robbins & Monro 1951) let the two players converge where
+            they would oscillate. None: 1.
         absorbing: Episodes may end early in terminal states: count the absorbing state's reward in
             (`airl_cli.algorithms.absorbing`). Only truncated episodes must then be of one length.
         n_past_policies: Policies whose mean density stands for that of the generator's samples

@@ -1,7 +1,7 @@
-"""Gradient penalties: they hold the discriminator back, or the base reward in it.
+"""Gradient penalties on the discriminator, or on the base reward in it.
 
-What only the generator ever visited can be told from the demonstrations by `g` or by `h`. A base
-reward that takes the blame there keeps it under other dynamics, where the way may lead through.
+What only the generator ever visited can be told from the demonstrations by `g` or by `h`. What is
+attributed to `g` there stays in the reward under other dynamics, where the way may lead through.
 """
 
 from __future__ import annotations
