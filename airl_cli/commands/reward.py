@@ -25,7 +25,7 @@ from airl_cli.nodes import lookup
 from airl_cli.report.find import chosen_run
 from airl_cli.rewards import RewardNet
 from airl_cli.rewards.compare import Comparison, CoverageSample, compare
-from airl_cli.rewards.map import RewardMap, check_dimensions, map_rewards
+from airl_cli.rewards.map import RewardMap, check_dimensions, check_limits, map_rewards
 from airl_cli.rewards.task import Episodes, Task, agrees
 from airl_cli.runs import LoadedRun, layout, load_run
 from airl_cli.seeding import derive_seed
@@ -198,6 +198,8 @@ def check_heat_map(options: Mapping[str, Any], task: Task) -> None:
     """
     if options["dimensions"] is not None:
         check_dimensions(options["dimensions"], task)
+    if options["limits"] is not None:
+        check_limits(options["limits"])
     if options["labels"] is not None and len(options["labels"]) != 2:
         raise InvalidValueError(
             f"heat_map.labels={options['labels']} are not two.",
@@ -237,6 +239,7 @@ def draw(
         episodes,
         task,
         dimensions=options["dimensions"],
+        limits=options["limits"],
         resolution=options["resolution"],
     )
     if found is None:

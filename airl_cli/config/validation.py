@@ -61,6 +61,7 @@ REWARD_KEYS: OwnKeys = {
     "heat_map": {
         "dimensions": list[CountOrZero] | None,
         "labels": list[str] | None,
+        "limits": list[list[float]] | None,
         "resolution": Pixels,
     },
 }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from gymnasium import spaces
 
 from airl_cli.errors import InvalidValueError
 from airl_cli.rewards.compare import RewardFunction, mean_over_actions
@@ -14,12 +15,12 @@ from airl_cli.rewards.task import (
     Task,
     grid_states,
     mean_state,
-    plausible_range,
     varying,
     vector_space,
 )
 
 _N_ACTIONS = 32
+_MARGIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def map_rewards(
     task: Task,
     *,
     dimensions: Sequence[int] | None = None,
+    limits: Sequence[Sequence[float]] | None = None,
     resolution: int = 100,
     seed: int = 0,
 ) -> RewardMap | None:
@@ -59,6 +61,8 @@ def map_rewards(
         episodes: Give the plane's place, its extent and the actions.
         task: The environment.
         dimensions: Two of the state's; by default the first two that vary in the episodes.
+        limits: Lower and upper end of each of the two; by default what demonstrations and learner
+            visited, and a little more.
         resolution: Points along each axis.
         seed: Of the actions' sample.
 
@@ -72,8 +76,9 @@ def map_rewards(
     chosen = _dimensions(episodes, task, dimensions)
     if chosen is None:
         return None
-    low, high = plausible_range(vector_space(task, "heat_map"), episodes.states())
-    x, y = (np.linspace(low[i], high[i], resolution) for i in chosen)
+    visited = visited_range(vector_space(task, "heat_map"), episodes)[chosen]
+    ends = visited if limits is None else np.array(limits)
+    x, y = (np.linspace(low, high, resolution) for low, high in ends)
     states = grid_states(mean_state(episodes), chosen[::-1], (y, x))
     states = states.astype(task.observation_space.dtype)
     recorded = np.concatenate([episode.acts for episode in episodes.demonstrations])
@@ -88,6 +93,33 @@ def map_rewards(
 
     true = None if task.true_reward is None else on_grid(task.true_reward)
     return RewardMap(chosen, x, y, on_grid(learned), true)
+
+
+def visited_range(space: spaces.Box, episodes: Episodes) -> np.ndarray:
+    """Lower and upper ends (d, 2) of what demonstrations and learner visited, with a margin.
+
+    Random actions may lead far away, where the reward was hardly trained.
+    """
+    seen = np.concatenate([e.obs for e in (*episodes.demonstrations, *episodes.learner)])
+    low, high = seen.min(axis=0).astype(np.float64), seen.max(axis=0).astype(np.float64)
+    margin = np.where(high > low, _MARGIN * (high - low), 1.0)
+    ends = np.maximum(low - margin, space.low), np.minimum(high + margin, space.high)
+    return np.stack(ends, axis=1)
+
+
+def check_limits(limits: Sequence[Sequence[float]]) -> None:
+    """Refuses what cannot be the limits of a map.
+
+    Raises:
+        InvalidValueError: If they are not two pairs of a lower and an upper end.
+    """
+    if len(limits) == 2 and all(len(ends) == 2 and ends[0] < ends[1] for ends in limits):
+        return
+    raise InvalidValueError(
+        f"heat_map.limits={[list(ends) for ends in limits]} are not a lower and an upper end for "
+        "each of two dimensions.",
+        "Write them as heat_map.limits=[[-1,1],[0,5]].",
+    )
 
 
 def _dimensions(episodes: Episodes, task: Task, asked: Sequence[int] | None) -> list[int] | None:

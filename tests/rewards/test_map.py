@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from airl_cli.data.types import TrajectoryWithRew
+from airl_cli.data.types import Trajectory, TrajectoryWithRew
 from airl_cli.errors import InvalidValueError
-from airl_cli.rewards.map import check_dimensions, map_rewards
+from airl_cli.rewards.map import check_dimensions, check_limits, map_rewards, visited_range
 from airl_cli.rewards.task import Episodes, Task
 
 SPACE = spaces.Box(np.array([0, -5, 0, -1], np.float32), np.array([4, 5, 8, 1], np.float32))
@@ -32,7 +32,7 @@ def reward(state: Any, action: Any, next_state: Any, done: Any) -> np.ndarray:
 
 
 def test_columns_are_the_first_dimension_and_rows_the_second() -> None:
-    found = map_rewards(reward, EPISODES, TASK, resolution=5)
+    found = map_rewards(reward, EPISODES, TASK, resolution=5, limits=[[0, 4], [0, 8]])
     assert found is not None
     assert found.dimensions == [0, 2]  # the first two that vary
     assert found.x.tolist() == [0, 1, 2, 3, 4]
@@ -42,7 +42,9 @@ def test_columns_are_the_first_dimension_and_rows_the_second() -> None:
 
 
 def test_dimensions_can_be_chosen_in_any_order() -> None:
-    found = map_rewards(reward, EPISODES, TASK, dimensions=[2, 1], resolution=3)
+    found = map_rewards(
+        reward, EPISODES, TASK, dimensions=[2, 1], resolution=3, limits=[[0, 8], [-5, 5]]
+    )
     assert found is not None
     assert (found.x.tolist(), found.y.tolist()) == ([0, 4, 8], [-5, 0, 5])
     mean = EPISODES.demonstrations[0].obs[:, 0].mean()
@@ -84,3 +86,21 @@ def test_dimensions_that_the_state_does_not_have_are_refused(dimensions: list[in
 def test_axes_are_named_where_the_environment_names_them() -> None:
     assert TASK.name_of(2) == "state[2]"
     assert replace(TASK, observation_names=("a", "b", "c (m)")).name_of(2) == "c (m)"
+
+
+def test_the_map_shows_what_demonstrations_and_learner_visited() -> None:
+    """Not where random actions led, nor all that the space allows; a little more, within it."""
+
+    def walk(*states: list[float]) -> Trajectory:
+        return Trajectory(np.array(states), np.zeros(len(states) - 1), None, False)
+
+    far = Episodes([walk([0, 0], [1, 2])], [walk([-1, 1], [0, 1])], [walk([-9, 9], [9, 9])])
+    space = spaces.Box(np.array([-1.02, -50]), np.array([50, 50]), dtype=np.float64)
+    found = visited_range(space, far)
+    np.testing.assert_allclose(found, [[-1.02, 1.1], [-0.1, 2.1]])
+
+
+@pytest.mark.parametrize("limits", [[[0, 1]], [[1, 0], [0, 1]], [[0, 1], [2]]])
+def test_limits_are_two_pairs(limits: list[list[float]]) -> None:
+    with pytest.raises(InvalidValueError, match="heat_map.limits"):
+        check_limits(limits)
