@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from safetensors import SafetensorError
 from torch import nn
 
@@ -58,12 +59,34 @@ def save_good_weights(trainer: HasWeights, run: Path, name: str) -> Path:
     Returns:
         The folder.
     """
-    folder = run / layout.CHECKPOINTS / name
-    good = trainer.good_weights
-    save_state(good["policy"], folder / layout.POLICY_WEIGHTS)
-    net = trainer.reward_net
-    if net is not None:  # a fixed one is not among the weights that rounds change
+    good, net = trainer.good_weights, trainer.reward_net
+    if net is None:
+        reward = None
+    else:  # a fixed one is not among the weights that rounds change
         reward = good["reward_net"] if "reward_net" in good else net.state_dict()
+    return _save(run, name, good["policy"], reward)
+
+
+def save_final_weights(trainer: HasWeights, run: Path) -> Path:
+    """Writes the weights that a trainer has in the end to `checkpoints/final/`.
+
+    Returns:
+        The folder.
+    """
+    net = trainer.reward_net
+    reward = None if net is None else net.state_dict()
+    return _save(run, layout.FINAL, trainer.policy.state_dict(), reward)
+
+
+def _save(
+    run: Path,
+    name: str,
+    policy: Mapping[str, torch.Tensor],
+    reward: Mapping[str, torch.Tensor] | None,
+) -> Path:
+    folder = run / layout.CHECKPOINTS / name
+    save_state(policy, folder / layout.POLICY_WEIGHTS)
+    if reward is not None:
         save_state(reward, folder / layout.REWARD_WEIGHTS)
     return folder
 

@@ -15,6 +15,7 @@ from airl_cli.runs.checkpoint import (
     CheckpointPlan,
     CheckpointWriter,
     HasWeights,
+    save_final_weights,
     save_good_weights,
 )
 from airl_cli.runs.metrics import MetricsWriter, log_sizes
@@ -179,7 +180,7 @@ class RoundRecorder:
 
     def keep_final(self, trainer: Trainer) -> None:
         """Writes the weights under the name `final`."""
-        save_good_weights(trainer, self._run, layout.FINAL)
+        save_final_weights(trainer, self._run)
 
     def keep_weights(self) -> str:
         """Makes sure that the newest weights are on disk; says where, and how to resume."""

@@ -82,7 +82,7 @@ def test_a_run_that_is_asked_to_stop_finishes_its_round_and_loses_nothing(
     written = status(run)
     assert written["status"] == "interrupted"
     assert faults.checkpoints(run) == [written["rounds"]] == [len(faults.rows(run))]
-    assert f"nothing is lost: go on with airl train resume={run}" in output.read_text()
+    assert f"nothing is lost: resume with airl train resume={run}" in output.read_text()
     faults.run_to_end(["train", f"resume={run}"], output)
     assert list(faults.differences(run, alone("ppo"))) == []
 
@@ -340,7 +340,7 @@ def test_a_repeated_multirun_does_what_is_left(airl: Airl, tmp_path: Path) -> No
     runs[1].write_text(json.dumps({**status(unfinished), "status": "running"}))
     said = sweep("0,1,2")
     assert f"{runs[0].parent} is finished already" in said
-    assert f"going on with {unfinished} after 2 rounds" in said
+    assert f"resuming {unfinished} after 2 rounds" in said
     found = list(tmp_path.glob("outputs/train/cartpole/multirun/*/*/result.json"))
     assert sorted(json.loads(path.read_text())["seed"] for path in found) == [0, 1, 2]
     folders = [p for p in tmp_path.glob("outputs/train/cartpole/multirun/*/*") if p.is_dir()]

@@ -55,7 +55,7 @@ def test_a_preempted_job_goes_on_when_its_cluster_starts_it_again(tmp_path: Path
     os.kill(json.loads((run / "status.json").read_text())["pid"], signal.SIGUSR2)
     assert faults.exit_code(process) == 0, output.read_text()
     (log,) = tmp_path.glob("sweep/.submitit/*/*_log.out")
-    rounds = re.search(r"going on with \S+ after (\d+) rounds", log.read_text())
+    rounds = re.search(r"resuming \S+ after (\d+) rounds", log.read_text())
     assert rounds is not None, log.read_text()
     assert 2 <= int(rounds.group(1)) < 40
     assert json.loads((run / "status.json").read_text())["status"] == "finished"

@@ -253,6 +253,15 @@ def test_an_error_after_the_result_leaves_the_run_finished(
     assert status(tmp_path / "run")["status"] == "finished"
 
 
+def test_a_run_whose_rounds_are_all_done_can_still_finish(
+    tmp_path: Path, trainer: Any, evaluation: Any
+) -> None:
+    with create(tmp_path / "run") as run:
+        run.after_round(trainer)
+        run.finish(trainer, evaluation)  # no round was trained in this process
+    assert weights(tmp_path / "run", "final") == 0.0
+
+
 def test_progress_knows_the_rounds_and_the_references(
     tmp_path: Path, trainer: Any, references: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
