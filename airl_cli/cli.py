@@ -188,7 +188,7 @@ def _run_command(command: str, arguments: list[str]) -> None:
 
     flags = _parse_flags(command, arguments)
     options = _without(arguments, flags.overrides)
-    flags.overrides = _named_paths(command, flags.overrides)
+    flags.overrides = _named_paths(command, [_without_tilde(word) for word in flags.overrides])
     config_dir = conf_dir()
     entry = hydra.main(config_path=str(config_dir), config_name=command, version_base="1.3")(job)
     try:
@@ -284,6 +284,20 @@ def _named_paths(command: str, overrides: list[str]) -> list[str]:
         for path in paths
     ]
     return [*rest, f"{key}=[{','.join(quoted)}]"]
+
+
+def _without_tilde(override: str) -> str:
+    """An override whose value begins with `~/` or `~user/`, with the home folder in its place.
+
+    Shells leave it as it is behind a `=`, and Hydra's grammar does not know it.
+    """
+    key, equals, value = override.partition("=")
+    if not equals or not value.startswith("~") or any(sign in value for sign in "'\"[]{}(),"):
+        return override
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    path = os.path.expanduser(value).replace("${", "\\${")
+    return f"{key}={QuotedString(text=path, quote=Quote.single).with_quotes()}"
 
 
 def _is_path(word: str) -> bool:

@@ -107,9 +107,16 @@ def run_job(command: str, cfg: "DictConfig") -> Any:
 
 
 def _call(command: str, cfg: "DictConfig") -> Any:
+    os.chdir(_called_from())  # relative paths start there, with hydra.job.chdir=true, too
     _check_typed_recipes()
     function = getattr(importlib.import_module(f"airl_cli.commands.{command}"), command)
     return function(cfg)
+
+
+def _called_from() -> str:
+    from hydra.core.hydra_config import HydraConfig
+
+    return str(HydraConfig.get().runtime.cwd)
 
 
 class JobInterruptedError(AirlError):

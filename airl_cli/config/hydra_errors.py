@@ -1,12 +1,15 @@
 """What Hydra and OmegaConf say about a config, said in two lines that name the remedy."""
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
@@ -43,7 +46,7 @@ def explain(
     if isinstance(error, OverrideParseException):
         return InvalidValueError(
             f"{error.override!r} is not a well-formed override.",
-            f"Write key=value, and quote what holds special characters: {_first_line(error)}",
+            _quoted(error) or f"Write key=value: {_first_line(error)}",
         )
     if isinstance(error, MissingConfigException):
         return _missing_option(error)
@@ -67,6 +70,17 @@ def explain(
             " ".join(lines[1:3]) or f"airl {command} --hydra-help lists the options.",
         )
     return None
+
+
+def _quoted(error: OverrideParseException) -> str:
+    """The same override with its value in quotes, if that is well-formed."""
+    key, _, value = str(error.override).partition("=")
+    text = QuotedString(text=value.replace("${", "\\${"), quote=Quote.double).with_quotes()
+    try:
+        OverridesParser.create().parse_override(f"{key}={text}")
+    except HydraException:
+        return ""
+    return f"If the value is a text, quote it: {shlex.quote(f'{key}={text}')}" if value else ""
 
 
 def missing_value(error: MissingMandatoryValue) -> InvalidValueError:
@@ -122,6 +136,11 @@ def _rejected_key(error: Exception) -> str | None:
 def _unknown_key(
     key: str, command: str, overrides: Sequence[str], config_dir: str | None
 ) -> AirlError:
+    same = [o for o in overrides if re.split("[=@]", o.lstrip("+~"))[0] == key]
+    if len(same) > 1 and any(o.startswith("+") for o in same):
+        return InvalidValueError(
+            f"{key} is given twice: {' '.join(same)}.", "Leave one of them out."
+        )
     rest = [o for o in overrides if re.split("[=@]", o.lstrip("+~"))[0] != key]
     rest = [o for o in rest if not o.startswith("hydra.")]
     cfg, groups = _compose_without(command, rest, config_dir, key.startswith("hydra."))

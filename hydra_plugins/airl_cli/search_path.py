@@ -1,10 +1,12 @@
 """Whose options count where two have the same name."""
 
+import re
 from pathlib import Path
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import OmegaConf
 
 from airl_cli.config import conf_dir
 
@@ -28,6 +30,21 @@ class OwnOptions(SearchPathPlugin):
                 stored = stored.get(name, {})
             for config in folder.joinpath(*group).glob("*.yaml"):
                 stored.pop(config.name, None)
+
+
+def env_folder(option: str, env_id: str | None) -> str:
+    """Where runs of an environment lie: its option's name, or for `env=gym` its id.
+
+    Args:
+        option: Of the group `env`.
+        env_id: As registered, perhaps with a module in front.
+    """
+    if option != "gym" or not env_id:
+        return option
+    return re.sub(r"[^\w.-]+", "-", str(env_id).rpartition(":")[2]).strip("-.") or option
+
+
+OmegaConf.register_new_resolver("env_folder", env_folder, replace=True)
 
 
 def _leads_to(path: str, folder: Path) -> bool:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 
 from airl_cli import __version__, cli
 from airl_cli.commands import COMMANDS
@@ -182,7 +184,7 @@ MISTAKES = [
     (["train", "+seed=1"], "seed is in the config already", "Type seed=<value>"),
     (["train", "~nothing"], "no key 'nothing'", ""),
     (["train", "seed=0,1"], "several values", "Add -m"),
-    (["train", "seed=["], "not a well-formed override", "key=value"),
+    (["train", "seed=["], "not a well-formed override", "quote it"),
     (["train", "--config-dir", "nowhere"], "nowhere' not found", ""),
     (["evaluate"], "run is not set", "Add run=<value>"),
 ]
@@ -235,3 +237,52 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     command = f"set -o pipefail; {sys.executable} -m airl_cli train --help | head -c 1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+def test_a_key_that_is_added_twice_is_said_to_be_given_twice(airl: Airl) -> None:
+    outcome = airl("train", "generator=sac", "+generator.n_steps=40", "+generator.n_steps=1")
+    assert outcome.code == 2
+    assert outcome.err.splitlines() == [
+        "error: generator.n_steps is given twice: +generator.n_steps=40 +generator.n_steps=1.",
+        "Leave one of them out.",
+    ]
+
+
+def test_a_value_that_needs_quotes_is_shown_as_it_is_to_be_typed(airl: Airl) -> None:
+    outcome = airl("train", "expert=trajectories", "expert.path=\u00fc b.npz")
+    assert outcome.code == 2
+    assert """quote it: 'expert.path="\u00fc b.npz"'""" in outcome.err
+    outcome = airl("train", "expert=trajectories", 'expert.path="\u00fc b.npz"', "--cfg", "job")
+    assert outcome.code == 0
+    assert yaml.safe_load(outcome.out)["expert"]["path"] == "\u00fc b.npz"
+
+
+def test_a_tilde_behind_an_equals_sign_is_the_home_folder(
+    airl: Airl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/some body")
+    outcome = airl("train", "expert=trajectories", "expert.path=~/x.npz", "--cfg", "job")
+    assert outcome.code == 0, outcome.err
+    assert yaml.safe_load(outcome.out)["expert"]["path"] == "/home/some body/x.npz"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "folder"),
+    [
+        (["env=pendulum"], "pendulum"),
+        (["env=gym", "env.id=seals:seals/Ant-v1"], "seals-Ant-v1"),
+        (["env=gym", "env.id=Acrobot-v1"], "Acrobot-v1"),
+    ],
+)
+def test_runs_lie_in_a_folder_named_after_their_environment(
+    overrides: list[str], folder: str
+) -> None:
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        for command in ("train", "transfer"):
+            cfg = compose(
+                command,
+                [*overrides, "run=x"][: len(overrides) + (command != "train")],
+                return_hydra_config=True,
+            )
+            HydraConfig.instance().set_config(cfg)
+            assert Path(cfg.hydra.run.dir).parent.name == folder
