@@ -87,7 +87,7 @@ def episodes(source: str, dataset: Any) -> list[Trajectory]:
     if len(dataset) == 0:
         raise validate.no_episodes(source)
     with validate.explained(source, WHAT):
-        if dataset._indices is not None:
+        if dataset._indices is not None:  # datasets 5 has no public way to ask
             dataset = dataset.flatten_indices()
         wanted = ("obs", "acts", "terminal", "rews")
         table = dataset.select_columns([n for n in wanted if n in dataset.column_names]).data.table
