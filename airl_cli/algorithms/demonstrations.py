@@ -115,8 +115,8 @@ def make_data_loader(
         An iterable of mappings with `obs`, `acts` and whatever other fields are known.
 
     Raises:
-        InvalidValueError: `batch_size` is below 1 or more than there is, or the fields of a batch
-            differ in length.
+        InvalidValueError: `batch_size` is below 1 or more than there is, or `obs` and `acts` of a
+            batch differ in length.
         InvalidTypeError: Another kind.
     """
     if batch_size < 1:
@@ -154,13 +154,19 @@ class _Rebatched:
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         held: dict[str, Any] | None = None
         for batch in self._batches:
-            lengths = {name: len(column) for name, column in batch.items()}
-            if len(set(lengths.values())) > 1:
-                raise InvalidValueError(f"the fields of a batch differ in length: {lengths}.")
+            if len(batch["obs"]) != len(batch["acts"]):
+                raise InvalidValueError(
+                    f"the fields of a batch differ in length: {len(batch['obs'])} obs, "
+                    f"{len(batch['acts'])} acts."
+                )
+            if not held and len(batch["obs"]) == self._size:  # as it is
+                yield batch
+                continue
             held = dict(batch) if held is None else _joined(held, batch)
-            while len(held["obs"]) >= self._size:
+            while held is not None and len(held["obs"]) >= self._size:
                 yield {name: column[: self._size] for name, column in held.items()}
                 held = {name: column[self._size :] for name, column in held.items()}
+                held = held if len(held["obs"]) else None
 
 
 def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from airl_cli.data.recorder import TrajectoryAccumulator
 from airl_cli.data.transitions import flatten_trajectories_with_rew
 from airl_cli.data.types import TrajectoryWithRew, TransitionsWithRew
+from airl_cli.errors import InvalidTypeError
 
 
 class RolloutInfoWrapper(gym.Wrapper[Any, Any, Any, Any]):
@@ -54,10 +55,18 @@ class BufferingWrapper(VecEnvWrapper):
     Attributes:
         n_transitions: Steps recorded since the last pop, over all environments; None before the
             first reset.
+
+    Raises:
+        InvalidTypeError: Dict or Tuple observations.
     """
 
     def __init__(self, venv: VecEnv, error_on_premature_reset: bool = True) -> None:
         super().__init__(venv)
+        if venv.observation_space.shape is None:
+            raise InvalidTypeError(
+                f"BufferingWrapper cannot keep observations of {venv.observation_space}.",
+                "Flatten them first, for example with gymnasium.wrappers.FlattenObservation.",
+            )
         self.error_on_premature_reset = error_on_premature_reset
         self.n_transitions: int | None = None
         self._steps = TrajectoryAccumulator()

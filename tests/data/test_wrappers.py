@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 from airl_cli.data.rollout import TrajectoryAccumulator
 from airl_cli.data.wrappers import BufferingWrapper
@@ -56,3 +57,10 @@ def test_an_accumulator_keeps_trajectories_apart():
     assert trajectory.acts.tolist() == [0, 1, 2] and trajectory.terminal
     assert [info["n"] for info in trajectory.infos] == [0, 1, 2]
     assert list(steps.partial_trajectories) == ["b"]
+
+
+def test_observations_that_are_no_arrays_are_refused(scripted_venv):
+    venv = scripted_venv([[(3, "terminated")]])
+    venv.observation_space = spaces.Dict(a=spaces.Discrete(2))
+    with pytest.raises(TypeError, match="FlattenObservation"):
+        BufferingWrapper(venv)
