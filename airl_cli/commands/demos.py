@@ -12,7 +12,7 @@ from airl_cli.config.validation import PROCESS_KEYS, validated
 from airl_cli.data import formats
 from airl_cli.data.summary import summarise
 from airl_cli.data.validate import EpisodeValidator
-from airl_cli.envs import EnvSpec
+from airl_cli.envs import EnvSpec, check_environment
 from airl_cli.envs.dynamics import time_limit
 from airl_cli.errors import InvalidValueError
 from airl_cli.experts.check import check_fit
@@ -69,6 +69,7 @@ def record(config: Config) -> None:
         )
     formats.check_target(path, config["format"], overwrite=config["overwrite"])
     env = instantiate(env_config)
+    check_environment(env)
     demonstrations = instantiate(expert_config).demonstrations(env, seed=config["seed"])
     observation_space, action_space = env.spaces()
     formats.write(

@@ -8,12 +8,13 @@ from airl_cli.commands.job import accept, job_context, prepare_process, show
 from airl_cli.config.instantiation import instantiate
 from airl_cli.config.validation import EVALUATE_KEYS, validated
 from airl_cli.data.spaces import describe, same_space
-from airl_cli.envs import EnvSpec
+from airl_cli.envs import EnvSpec, check_environment
 from airl_cli.errors import InvalidValueError
 from airl_cli.evaluation import Evaluation
 from airl_cli.evaluation import evaluate as compare
 from airl_cli.evaluation.plots import return_histogram
 from airl_cli.evaluation.videos import check_recordable, record_videos
+from airl_cli.experts import TrainedExpert
 from airl_cli.report.find import chosen_run
 from airl_cli.runs import LoadedRun, layout, load_run
 from airl_cli.seeding import derive_seed
@@ -40,13 +41,14 @@ def evaluate(cfg: DictConfig) -> float:
     prepare_process(config)
     loaded = load_run(chosen_run(config["run"]), trusted=config["trust"])
     env = part(config, loaded, "env")
+    check_environment(env)
     if config["video"]:
         check_recordable(env)
     check_fits(loaded, env)
     asked = {key: value for key, value in config["evaluation"].items() if value is not None}
     seed = loaded.seed if config["seed"] is None else config["seed"]
     context = job_context()
-    expert = part(config, loaded, "expert").demonstrations(env, seed=seed)
+    expert = expert_of(config, loaded, env).demonstrations(env, seed=seed)
     settings = {**loaded.part("evaluation"), **asked}
     evaluation: Evaluation = compare(
         loaded.policy,
@@ -75,6 +77,14 @@ def evaluate(cfg: DictConfig) -> float:
         context.log.info("recorded %d episodes in %s", len(files), files[0].parent)
     context.log.info("everything is in %s", context.output_dir)
     return evaluation.normalized_score
+
+
+def expert_of(config: dict[str, Any], loaded: LoadedRun, env: EnvSpec) -> Any:
+    """The expert that the user chose, or else the run's, from its cache if that can be found."""
+    expert = part(config, loaded, "expert")
+    if config.get("expert") or not isinstance(expert, TrainedExpert):
+        return expert
+    return expert.beside(loaded.path, env)
 
 
 def part(config: dict[str, Any], loaded: LoadedRun, name: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from airl_cli.commands.evaluate import check_fits, part
+from airl_cli.commands.evaluate import check_fits, expert_of, part
 from airl_cli.commands.job import accept, job_context, log, prepare_process, show
 from airl_cli.config.instantiation import instantiate
 from airl_cli.config.validation import REWARD_KEYS, validated
@@ -55,7 +55,7 @@ def reward(cfg: DictConfig) -> float:
     coverage, discount = instantiate(config["coverage"]), discount_of(config, loaded)
     task = inspect_task(env)
     check_heat_map(config["heat_map"], task)
-    expert = part(config, loaded, "expert")
+    expert = expert_of(config, loaded, env)
     episodes = gather(loaded, env, expert, n_episodes=config["n_episodes"], seed=seed)
     task = trusted_task(task, episodes)
     sample: CoverageSample = coverage.sample(episodes, task, derive_seed(seed, "coverage"))

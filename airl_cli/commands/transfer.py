@@ -18,7 +18,7 @@ from airl_cli.config.instantiation import build, instantiate
 from airl_cli.config.validation import TRANSFER_KEYS, validated
 from airl_cli.data.spaces import describe, same_space
 from airl_cli.data.types import TrajectoryWithRew, true_returns
-from airl_cli.envs import EnvSpec, check_fixed_horizon
+from airl_cli.envs import EnvSpec, check_environment, check_fixed_horizon
 from airl_cli.errors import InvalidValueError, NotFoundError
 from airl_cli.evaluation import mean, random_baseline, sample_episodes
 from airl_cli.evaluation.retrain import ROUND_SETTINGS, train_on_reward
@@ -54,6 +54,7 @@ def transfer(cfg: DictConfig) -> float:
     jobs = [job_config(config, source, context.overrides) for source in sources]
     envs = [environment(job, config, source) for job, source in zip(jobs, sources, strict=True)]
     for source, env in zip(sources, envs, strict=True):
+        check_environment(env)
         check_reward_fits(source, env)
         if gail is not None:
             check_fits(gail, env)

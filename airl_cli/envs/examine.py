@@ -178,11 +178,6 @@ def _ends(sample: Sample, limit: int | None) -> Finding:
             "They are cut off at different lengths without being terminal: the environment must "
             "report terminated, or cut all at one length."
         )
-    elif shortest != longest:
-        advice = (
-            "They end early, in terminal states: train with trainer.absorbing=true, which counts "
-            "the absorbing state behind them in."
-        )
     elif limit is None:
         advice = "A good policy may keep them from ending: set env.max_episode_steps."
     return Finding("episodes", value, advice)

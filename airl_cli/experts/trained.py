@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import time
 from collections.abc import Callable
@@ -120,6 +121,21 @@ class TrainedExpert(PolicyExpert):
                 f"to this expert; another one comes with expert.seed={self.seed + 1} or a larger "
                 "expert.total_timesteps"
             )
+
+    def beside(self, run: Path, env: EnvSpec) -> TrainedExpert:
+        """The expert as a run had it, whose relative cache is looked for beside the run, too.
+
+        Args:
+            run: The run's directory; its parents may hold the cache.
+            env: The environment.
+        """
+        name = self.folder(env).name
+        places = [Path(self.cache_dir), *(p / self.cache_dir for p in run.resolve().parents)]
+        for place in places:
+            if (place / name).is_dir():
+                return dataclasses.replace(self, cache_dir=str(place))
+        log.info(f"the run's expert {name} is not found in {self.cache_dir}, nor beside the run")
+        return self
 
     def folder(self, env: EnvSpec) -> Path:
         """Where the expert for `env` lies or will lie."""

@@ -30,11 +30,10 @@ def examined(env):
     return {finding.what: finding for finding in examine(env)}
 
 
-def test_of_a_usual_task_only_its_early_ends_deserve_advice():
+def test_a_usual_task_needs_no_advice_of_ours():
     found = examined(EnvSpec("CartPole-v1", n_envs=2))
     ours = [f.what for f in found.values() if f.advice and "checker" not in f.what]
-    assert ours == ["episodes"]
-    assert "trainer.absorbing=true" in found["episodes"].advice
+    assert ours == []
     assert "20 ended in a terminal state; time limit 500 steps" in found["episodes"].value
     assert found["rewards"].value.startswith("1 to 1 a step")
     assert found["seeds"].value == "the same seed and actions give the same episode"

@@ -295,3 +295,20 @@ def test_an_expert_far_below_its_recipes_promise_is_reported(
         assert bool(lines) == reported
     assert "its recipe promises 100.0 (random actions" in lines[0]
     assert "expert.seed=1" in lines[0]
+
+
+def test_a_runs_expert_is_found_beside_the_run(
+    cached: TrainedExpert, env: EnvSpec, news: News, tmp_path: Path, monkeypatch: Any
+) -> None:
+    run = tmp_path / "outputs" / "run"
+    run.mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    expert = dataclasses.replace(cached, cache_dir="cache")  # relative to where it was trained
+    news()
+    assert expert.beside(run, env).demonstrations(env, seed=0).provenance["reused"]
+    assert not Path("cache").exists()
+    lost = dataclasses.replace(expert, cache_dir="lost")
+    news()
+    assert lost.beside(run, env) is lost
+    assert "is not found in lost, nor beside the run" in news()[0]
