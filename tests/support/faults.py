@@ -31,7 +31,7 @@ GENERATORS: dict[str, list[str]] = {
 """Small jobs with each kind of generator; 256 steps a round, and demonstrations of no use."""
 
 COMMON = [
-    *("recipe=none", "recipe/expert=none", "expert=random", "expert.n_episodes=2"),
+    *("recipe=none", "recipe/expert=none", "expert=random", "expert.n_episodes=2", "env.n_envs=8"),
     *("trainer.demo_batch_size=64", "trainer.n_disc_updates_per_round=1"),
     *("trainer.checkpoint_share=null", "evaluation.n_episodes=2", "device=cpu", "verbose=false"),
 ]
