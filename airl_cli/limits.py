@@ -13,7 +13,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from airl_cli.errors import InvalidValueError
@@ -29,7 +29,7 @@ class Limit:
     """
 
     wanted: str
-    holds: Callable[[float], bool]
+    holds: Callable[[float], bool] = field(repr=False)
 
     def __contains__(self, value: float) -> bool:
         return math.isfinite(value) and self.holds(value)

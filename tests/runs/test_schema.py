@@ -9,7 +9,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from airl_cli.config.paths import conf_dir
+from airl_cli.config import conf_dir
 from airl_cli.config.validation import TRAIN_KEYS
 from airl_cli.runs import schema
 from airl_cli.runs.vocabulary import Received
@@ -30,7 +30,7 @@ def composed(*overrides: str) -> dict[str, Any]:
     return config
 
 
-def read_all(config: dict[str, Any]) -> None:
+def assert_readable(config: dict[str, Any]) -> None:
     received = Received()
     for name in ("env", "expert", "reward", "generator", "trainer"):
         received.read(config, name, *TRAIN_KEYS.get(name, ()))
@@ -42,7 +42,7 @@ def read_all(config: dict[str, Any]) -> None:
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_every_environment_with_its_recipes(env: str) -> None:
     given = ["env.id=Pendulum-v1"] if env == "gym" else []
-    read_all(composed(f"env={env}", *given))
+    assert_readable(composed(f"env={env}", *given))
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ def test_every_environment_with_its_recipes(env: str) -> None:
     ],
 )
 def test_every_option(override: str) -> None:
-    read_all(composed(override))
+    assert_readable(composed(override))
 
 
 @pytest.mark.parametrize("name", [n for n in options("expert") if n != "huggingface"])
 def test_every_expert_but_those_that_are_fetched(name: str) -> None:
     text = (Path(conf_dir()) / "expert" / f"{name}.yaml").read_text()
     given = [f"{key}={v}" for key, v in TARGETS.items() if f"{key.split('.')[1]}: ???" in text]
-    read_all(composed(f"expert={name}", *given))
+    assert_readable(composed(f"expert={name}", *given))
