@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install train smoke test coverage lint format docs house clean
+.PHONY: help install train smoke test coverage lint format docs house next clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,12 @@ docs: $(STAMP) ## Write docs/configuration/ anew from the comments of the config
 house: $(STAMP) ## Figures of the structure: code lines, files, circles, ...
 	$(BIN)/python -m tools.house -v
 
+next: ## The tests with the newest Hydra, release candidates included; in .venv-next
+	test -x .venv-next/bin/python || $$(command -v $(PYTHON) || echo python3) -m venv .venv-next
+	.venv-next/bin/pip install --quiet -c constraints.txt -e ".[dev]"
+	.venv-next/bin/pip install --quiet --pre --upgrade hydra-core omegaconf
+	.venv-next/bin/pytest -n 2 $(ARGS)
+
 clean: ## Remove the virtual environment and all caches (never outputs/)
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* build dist *.egg-info
+	rm -rf $(VENV) .venv-next .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
