@@ -23,6 +23,13 @@ from filelock import FileLock, Timeout
 
 from airl_cli.errors import InvalidTypeError, InvalidValueError, NotFoundError
 
+CONFIG = "config.json"
+SPACES = "spaces.json"
+FINAL_WEIGHTS = Path("checkpoints", "final")
+POLICY_WEIGHTS = "policy.safetensors"
+REWARD_WEIGHTS = "reward.safetensors"
+"""What `airl_cli.load_run` reads of a folder."""
+
 MAX_JSON_BYTES = 16 * 2**20
 """Larger JSON files than this (bytes) are not ours: configs and results are kilobytes."""
 

@@ -16,10 +16,26 @@ from safetensors.torch import save_file
 from torch import nn
 
 from airl_cli.errors import InvalidTypeError, InvalidValueError, NotFoundError
-from airl_cli.files import MAX_JSON_BYTES, atomic_write, read_json, to_jsonable, write_json
+from airl_cli.files import (
+    CONFIG,
+    FINAL_WEIGHTS,
+    MAX_JSON_BYTES,
+    POLICY_WEIGHTS,
+    REWARD_WEIGHTS,
+    SPACES,
+    atomic_write,
+    read_json,
+    to_jsonable,
+    write_json,
+)
 
 __all__ = [
+    "CONFIG",
+    "FINAL_WEIGHTS",
     "MAX_JSON_BYTES",
+    "POLICY_WEIGHTS",
+    "REWARD_WEIGHTS",
+    "SPACES",
     "atomic_write",
     "fill_module",
     "join",
@@ -33,13 +49,6 @@ __all__ = [
     "write_json",
     "write_tensors",
 ]
-
-CONFIG = "config.json"
-SPACES = "spaces.json"
-FINAL_WEIGHTS = Path("checkpoints", "final")
-POLICY_WEIGHTS = "policy.safetensors"
-REWARD_WEIGHTS = "reward.safetensors"
-"""What `airl_cli.load_run` reads of a folder."""
 
 Tensors = dict[str, torch.Tensor]
 

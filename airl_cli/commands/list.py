@@ -15,6 +15,7 @@ from rich.text import Text
 from airl_cli.config.validation import validated
 from airl_cli.errors import AirlError, InvalidValueError, did_you_mean
 from airl_cli.files import to_jsonable
+from airl_cli.limits import CountOrZero
 from airl_cli.report.find import find_runs, newest_first
 from airl_cli.report.record import STATES, RunRecord, read_config, read_run
 from airl_cli.report.table import return_text, score_text
@@ -29,7 +30,7 @@ LIST_KEYS: Mapping[str, Mapping[str, Any]] = {
         "state": str | None,
         "name": str | None,
         "tag": str | None,
-        "most": int,
+        "most": CountOrZero,
         "format": str,
     }
 }
@@ -78,10 +79,6 @@ def _check(config: Mapping[str, Any]) -> None:
                 f"{key}={value} is none of {', '.join(known)}.",
                 did_you_mean(str(value), known) or "Choose one of them.",
             )
-    if config["most"] < 0:
-        raise InvalidValueError(
-            f"most={config['most']} is no number of runs.", "It must be 0 (all) or more."
-        )
 
 
 def passes(path: Path, config: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from omegaconf import DictConfig
 
@@ -11,6 +11,7 @@ from airl_cli.commands.job import job_context
 from airl_cli.config.validation import validated
 from airl_cli.errors import InvalidValueError, did_you_mean
 from airl_cli.files import atomic_write
+from airl_cli.limits import Limit, Positive, Seed
 from airl_cli.report.find import find_runs
 from airl_cli.report.formats import WRITERS
 from airl_cli.report.rows import Options, Report, make_report
@@ -20,14 +21,16 @@ TABLE = "table"
 PAGE, PICTURE = "report.html", "curves.png"
 _IN_FILES = ("csv", "md", "latex")
 
+Resamples = Annotated[int, Limit("between 100 and 1000000", lambda value: 100 <= value <= 10**6)]
+
 REPORT_KEYS: Mapping[str, Mapping[str, Any]] = {
     "": {
         "run": str | list[str],
         "format": str,
-        "expert_share": float,
+        "expert_share": Positive,
         "ignore": list[str],
-        "n_resamples": int,
-        "seed": int,
+        "n_resamples": Resamples,
+        "seed": Seed,
     }
 }
 

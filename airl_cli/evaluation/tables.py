@@ -83,5 +83,5 @@ def learned_returns_table(found: Mapping[str, LearnedReturns]) -> Table:
 
 
 def number(value: float, form: str = ",.1f") -> str:
-    """A number for people; a dash where there is none."""
-    return format(value, form) if math.isfinite(value) else "-"
+    """A number for people, without a negative zero; a dash where there is none."""
+    return format(value, f"z{form}") if math.isfinite(value) else "-"

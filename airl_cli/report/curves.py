@@ -16,7 +16,8 @@ import numpy as np
 from airl_cli.evaluation.plots import new_figure, save
 from airl_cli.evaluation.statistics import bootstrap_interval, interquartile_mean
 from airl_cli.report.groups import Group
-from airl_cli.report.record import FINISHED, Curve
+from airl_cli.report.metrics import Curve
+from airl_cli.report.record import FINISHED
 from airl_cli.report.rows import Report, Row
 
 if TYPE_CHECKING:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import fcntl
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.files import read_json
+from airl_cli.report.metrics import Curve, read_curve
 from airl_cli.runs import keys, layout
 from airl_cli.text import printable
 
@@ -50,9 +49,6 @@ _OF_NO_EXPERT = (*keys.WITHOUT_EFFECT, "expert.n_episodes", "expert.subsample")
 _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-_CURVE_COLUMNS = ("env_steps", "true_return_mean", "seconds")
-
-
 def config_text(value: Any) -> str:
     """A value of a config, as one would type it; equal numbers give equal texts."""
     if isinstance(value, str):
@@ -65,84 +61,6 @@ def config_text(value: Any) -> str:
         whole = value.is_integer() and abs(value) < 1e15
         return str(int(value)) if whole else f"{value:.12g}"
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
-
-
-@dataclass(frozen=True)
-class Curve:
-    """True returns while a run learned, for the rounds in which an episode ended.
-
-    Attributes:
-        steps: Environment steps so far (n,), increasing.
-        returns: Mean true return of the episodes of a round (n,).
-        seconds: Of training so far (n,); NaN where unknown.
-    """
-
-    steps: np.ndarray
-    returns: np.ndarray
-    seconds: np.ndarray
-
-    @property
-    def last_return(self) -> float:
-        """The newest mean true return; NaN if no episode has ended."""
-        return float(self.returns[-1]) if len(self.returns) else math.nan
-
-    def first_reached(self, level: float) -> tuple[float, float]:
-        """Steps and seconds of training at the end of the first round that reached a return.
-
-        Infinite if none did; NaN if the level is unknown or there is nothing to look at.
-        """
-        if not len(self.returns) or not math.isfinite(level):
-            return math.nan, math.nan
-        reached = np.flatnonzero(self.returns >= level)
-        if not len(reached):
-            return math.inf, math.inf
-        return float(self.steps[reached[0]]), float(self.seconds[reached[0]])
-
-
-def _read_curve(path: Path) -> Curve:
-    """The columns of a `metrics.csv` that a report needs; other columns are not looked at.
-
-    A last line that was cut off, because the run goes on or was killed, is left out.
-
-    Raises:
-        InvalidValueError: If the file is damaged; says why.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            values = np.array(list(_curve_rows(csv.reader(file))), dtype=float)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidValueError(f"{path.name} cannot be read: {error}") from error
-    except ValueError as error:
-        raise InvalidValueError(f"{path.name} is damaged: {error}") from error
-    steps, returns, seconds = values.reshape(-1, len(_CURVE_COLUMNS)).T
-    if not np.all(np.isfinite(steps)) or np.any(np.diff(steps) <= 0):
-        raise InvalidValueError(f"{path.name} is damaged: env_steps do not increase")
-    known = np.isfinite(returns)
-    return Curve(steps[known], returns[known], seconds[known])
-
-
-def _curve_rows(lines: Iterator[list[str]]) -> Iterator[list[float]]:
-    """The numbers of the needed columns, line by line.
-
-    Raises:
-        ValueError: If a column is missing, a cell is no number, or a line but the last is cut off.
-    """
-    header = next(lines, [])
-    missing = [name for name in _CURVE_COLUMNS if name not in header]
-    indices = [header.index(name) for name in _CURVE_COLUMNS if name in header]
-    cut_off = False
-    for number, line in enumerate(lines, 2):
-        if missing:
-            raise ValueError(f"it has no column {missing[0]}")
-        if cut_off:
-            raise ValueError(f"line {number - 1} is cut off")
-        cut_off = len(line) != len(header)
-        if not cut_off:
-            yield [_cell(line[i]) for i in indices]
-
-
-def _cell(cell: str) -> float:
-    return float(cell) if cell else math.nan
 
 
 @dataclass(frozen=True)
@@ -235,7 +153,7 @@ def read_run(path: Path, *, curve: bool = True) -> RunRecord:
         known["written"] = printable(str(status.get("written", "")))
         state, reason = _state(path, status)
         if curve and (path / layout.METRICS).exists():
-            known["curve"] = _read_curve(_regular(path, layout.METRICS, _MAX_METRICS_BYTES))
+            known["curve"] = read_curve(_regular(path, layout.METRICS, _MAX_METRICS_BYTES))
         if state == FINISHED:
             result = _mapping(path, layout.RESULT)
             known["numbers"] = _numbers(result)

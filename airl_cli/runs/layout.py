@@ -10,13 +10,14 @@ from pathlib import Path
 from filelock import FileLock
 
 from airl_cli.errors import AirlError, InvalidValueError
-from airl_cli.files import read_json, take_lock
-from airl_cli.serialization import (
+from airl_cli.files import (
     CONFIG,
     FINAL_WEIGHTS,
     POLICY_WEIGHTS,
     REWARD_WEIGHTS,
     SPACES,
+    read_json,
+    take_lock,
 )
 from airl_cli.text import printable
 

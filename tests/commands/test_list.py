@@ -70,7 +70,7 @@ def test_filters(airl: Airl, runs: list[Path], filters: list[str], wanted: str) 
     [
         (["state=finishd"], "Did you mean 'finished'?"),
         (["format=xml"], "format=xml"),
-        (["most=-1"], "most=-1"),
+        (["most=-1"], "most must be at least 0"),
         (["nowhere"], "nowhere"),
     ],
 )

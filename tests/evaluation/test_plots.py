@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from airl_cli.data.types import Trajectory
-from airl_cli.evaluation import plots
+from airl_cli.evaluation import Evaluation, plots
 
 PNG = b"\x89PNG"
 
@@ -109,3 +109,36 @@ def test_expert_and_random_episodes_are_told_apart_without_colour(
     assert expert.get_linestyle() != random.get_linestyle()
     assert drawn[0].get_legend() is not None
     assert drawn[0].get_ylabel() == "learned reward per step"
+
+
+def test_plots_say_what_they_show_and_legends_cover_nothing(
+    tmp_path: Path, drawn: list[Any]
+) -> None:
+    rows = [
+        {"env_steps": 100.0 * i, "true_return_mean": 1.0 * i, "disc_loss": 0.5} for i in range(3)
+    ]
+    evaluation = Evaluation("x-v0", 7, np.array([4.0, 8.0]), np.array([10.0]), np.array([2.0]))
+    files = plots.draw_training(
+        tmp_path,
+        rows,
+        evaluation,
+        NextTimesTen(),  # type: ignore[arg-type]
+        expert=episode(4, False),
+        random=episode(2, True),
+    )
+    names = ["learning_curve.png", "returns.png", "discriminator.png", "reward.png"]
+    assert [path.name for path in files] == names
+    assert {axes.figure.get_suptitle() for axes in drawn} == {"x-v0, seed 7, score 0.50"}
+    for axes in drawn:
+        legend = axes.get_legend()
+        if legend is not None:
+            axes.figure.canvas.draw()
+            box = legend.get_window_extent()
+            assert box.y0 >= axes.get_window_extent().y1
+            assert box.x1 <= axes.figure.bbox.x1
+
+
+def test_without_a_score_the_title_has_none(tmp_path: Path, drawn: list[Any]) -> None:
+    evaluation = Evaluation("x-v0", 7, np.array([4.0]), np.array([1.0]), np.array([2.0]))
+    plots.draw_training(tmp_path, [], evaluation, None, expert=None, random=None)  # type: ignore[arg-type]
+    assert {axes.figure.get_suptitle() for axes in drawn} == {"x-v0, seed 7"}

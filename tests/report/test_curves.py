@@ -7,7 +7,7 @@ import pytest
 
 from airl_cli.report.curves import binned, draw_learning_curves, group_curve
 from airl_cli.report.find import find_runs
-from airl_cli.report.record import Curve
+from airl_cli.report.metrics import Curve
 from airl_cli.report.rows import Options, make_report
 from support.run_directories import make_run
 

@@ -181,7 +181,7 @@ def test_damaged_overrides_only_mean_that_none_are_known(tmp_path: Path) -> None
 def test_when_a_level_was_first_reached() -> None:
     import numpy as np
 
-    from airl_cli.report.record import Curve
+    from airl_cli.report.metrics import Curve
 
     curve = Curve(np.array([10.0, 20, 30]), np.array([0.0, 5, 3]), np.array([1.0, 2, 3]))
     assert curve.first_reached(4.0) == (20, 2)
