@@ -99,13 +99,15 @@ def _processor_seconds() -> float:
 
 
 def gathered(root: Path) -> list[dict[str, Any]]:
-    """The figures of every run that finished, and the outcome of every one that did not."""
+    """The figures of every run that finished, and the outcome of every one that failed."""
     rows = []
-    for file in sorted(root.glob(f"*/{OUTCOME}")):
-        outcome = json.loads(file.read_text())
-        result = file.with_name("result.json")
-        figures = json.loads(result.read_text()) if result.exists() else {}
-        rows.append({**figures, **outcome})
+    for folder in sorted(root.glob("*-*")):
+        task, _, seed = folder.name.rpartition("-")
+        row = {"task": task, "seed": int(seed), "exit_code": 0, "cpu_seconds": None}
+        files = [folder / name for name in ("result.json", OUTCOME) if (folder / name).exists()]
+        for file in files:
+            row |= json.loads(file.read_text())
+        rows += [row] if files else []
     order = list(STEPS)
     return sorted(rows, key=lambda row: (order.index(row["task"]), row["seed"]))
 
@@ -147,7 +149,9 @@ def table(facts: dict[str, Any]) -> list[str]:
 def _line(task: str, rows: list[dict[str, Any]]) -> str:
     finished = [row for row in rows if row["exit_code"] == 0]
     seeds = ", ".join(str(row["seed"]) for row in rows)
-    spent = ", ".join(f"{row['cpu_seconds']:.0f}" for row in rows)
+    spent = ", ".join(
+        "-" if row["cpu_seconds"] is None else f"{row['cpu_seconds']:.0f}" for row in rows
+    )
     if not finished:
         return f"| {task} | {STEPS[task]:,} | | | | {rows[0]['problem']} | | {spent} | {seeds} |"
     returns = [
