@@ -19,6 +19,7 @@ import yaml
 
 LAYERS = (
     (
+        "console",
         "errors",
         "files",
         "identity",
@@ -33,7 +34,7 @@ LAYERS = (
     ("data", "envs", "features", "policy_building", "rewards"),
     ("algorithms", "evaluation", "experts", "generators", "policies", "runs", "videos"),
     ("report", "reporting", "transfer"),
-    ("cli", "commands", "completion", "config", "sweeps"),
+    ("cli", "commands", "completion", "config", "help", "sweeps"),
 )
 """The rooms from the bottom up; a room imports from its own layer and those below."""
 
