@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from airl_cli.errors import InvalidTypeError, InvalidValueError, NotFoundError
 
 CONFIG = "config.json"
+RESULT = "result.json"
 SPACES = "spaces.json"
 FINAL_WEIGHTS = Path("checkpoints", "final")
 POLICY_WEIGHTS = "policy.safetensors"

@@ -22,6 +22,7 @@ from airl_cli.serialization import (
     CONFIG,
     FINAL_WEIGHTS,
     POLICY_WEIGHTS,
+    RESULT,
     REWARD_WEIGHTS,
     SPACES,
     save_weights,
@@ -66,6 +67,7 @@ def save_trainer(trainer: AdversarialTrainer, path: str | Path) -> None:
         weights.mkdir(parents=True)
         write_json(folder / CONFIG, config)
         write_json(folder / SPACES, spaces)
+        write_json(folder / RESULT, {"absorbing_logit": trainer.absorbing_state.c})
         save_weights(trainer.policy, weights / POLICY_WEIGHTS)
         save_weights(net, weights / REWARD_WEIGHTS)
 

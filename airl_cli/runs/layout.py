@@ -14,6 +14,7 @@ from airl_cli.files import (
     CONFIG,
     FINAL_WEIGHTS,
     POLICY_WEIGHTS,
+    RESULT,
     REWARD_WEIGHTS,
     SPACES,
     read_json,
@@ -21,12 +22,11 @@ from airl_cli.files import (
 )
 from airl_cli.text import printable
 
-__all__ = ["CONFIG", "POLICY_WEIGHTS", "REWARD_WEIGHTS", "SPACES"]  # and the names below
+__all__ = ["CONFIG", "POLICY_WEIGHTS", "RESULT", "REWARD_WEIGHTS", "SPACES"]  # and the names below
 
 STATUS = "status.json"
 ENVIRONMENT = "environment.json"
 PROVENANCE = "provenance.json"
-RESULT = "result.json"
 EVALUATION = "evaluation.json"
 """The returns of single episodes that the result is made of."""
 

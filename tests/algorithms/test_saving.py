@@ -76,6 +76,17 @@ def test_reward_and_policy_come_back(make_trainer, tmp_path, algorithm, settings
     np.testing.assert_array_equal(acts, game.policy.predict(batch[0], deterministic=True)[0])
 
 
+def test_a_saved_reward_is_relative_to_the_absorbing_state(make_trainer, tmp_path) -> None:
+    game = make_trainer(env={"terminal_at": 0.8}, absorbing=True)
+    game.train(160)
+    assert game.absorbing_state.c != 0
+    game.save(tmp_path / "saved")
+    reward = airl_cli.load_reward(tmp_path / "saved")
+    batch = transitions()
+    expected = game.reward_test.predict(*batch) - game.absorbing_state.c
+    np.testing.assert_allclose(reward.predict(*batch), expected, atol=1e-6)
+
+
 def test_what_is_there_already_is_not_overwritten(make_trainer, tmp_path) -> None:
     with pytest.raises(InvalidValueError, match="exists already"):
         make_trainer().save(tmp_path)
