@@ -84,6 +84,7 @@ def run_job(command: str, cfg: "DictConfig") -> Any:
         with _interruptible():
             return _call(command, cfg)
     except AirlError as error:
+        _forget_discarded_logs()
         # The command line prints the mistake; the file keeps it with its traceback.
         log.error("%s", error, exc_info=True)
         if error.exit_code != InvalidValueError.exit_code or multirun:
@@ -139,6 +140,15 @@ def _interruptible() -> Iterator[None]:
         raise JobInterruptedError(
             "the job was interrupted.", "The same command with resume=auto does the rest."
         ) from error
+
+
+def _forget_discarded_logs() -> None:
+    """A run that was refused after it began has removed its log: nothing is written there now."""
+    from airl_cli.config.logs import RunLogHandler
+
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, RunLogHandler):
+            handler.forget_discarded()
 
 
 def _accept_if_new() -> Path | None:

@@ -61,6 +61,12 @@ class RunLogHandler(logging.FileHandler):
         """Whether records are written."""
         return self._waiting is None
 
+    def forget_discarded(self) -> None:
+        """Lets records wait again if the file is gone, or was never written, with its run."""
+        if self.begun and not os.path.exists(self.baseFilename):
+            self.close()
+            self._waiting = []
+
     def begin(self, folder: Path) -> None:
         """Begins the file in a folder, with the records that waited."""
         if self._waiting is None:

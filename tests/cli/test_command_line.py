@@ -107,7 +107,7 @@ def test_recipes_apply_by_themselves_and_typed_values_win(airl: Airl) -> None:
     tuned = composed(airl)["generator"]
     assert tuned["n_epochs"] == recipe["generator"]["n_epochs"]
     assert composed(airl, "generator.n_epochs=3")["generator"]["n_epochs"] == 3
-    plain = yaml.safe_load((conf_dir() / "generator/ppo.yaml").read_text())
+    plain = yaml.safe_load((conf_dir() / "generator/base/ppo.yaml").read_text())
     assert composed(airl, "recipe=none")["generator"]["n_epochs"] == plain["n_epochs"]
 
 

@@ -77,7 +77,7 @@ def test_groups_of_the_users_own_are_shown(airl: Airl, tmp_path: Path) -> None:
     said = " ".join(airl("train", "--config-dir", "own", "--help", "env=tank").out.split())
     assert "A tank of water." in said
     assert "env.id=Tank-v0" in said
-    assert "env.n_envs=8 copies stepped side by side" in said
+    assert "env.n_envs=16 copies stepped side by side" in said
 
 
 def test_nothing_heavy_is_imported() -> None:
