@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import torch as th
 from gymnasium import spaces
-from stable_baselines3.common.preprocessing import get_flattened_obs_dim
+from stable_baselines3.common.preprocessing import get_flattened_obs_dim, is_image_space
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, FlattenExtractor
 from torch import nn
 
+from airl_cli.errors import InvalidValueError
 from airl_cli.rewards.layers import BaseNorm, RunningNorm
 
 
@@ -23,6 +24,9 @@ class NormalizedFeatures(BaseFeaturesExtractor):
         observation_space: Of the environment.
         norm: Class of the normalisation layer, built with the number of features.
         clip: Bound of the normalised features.
+
+    Raises:
+        InvalidValueError: Observations that are images.
     """
 
     def __init__(
@@ -31,6 +35,11 @@ class NormalizedFeatures(BaseFeaturesExtractor):
         norm: type[BaseNorm] = RunningNorm,
         clip: float = 10.0,
     ) -> None:
+        if is_image_space(observation_space):
+            raise InvalidValueError(
+                "NormalizedFeatures takes vectors; the environment shows images.",
+                "Leave features_extractor_class out, with policy=CnnPolicy (recipe=none).",
+            )
         size = get_flattened_obs_dim(observation_space)
         super().__init__(observation_space, features_dim=size)
         self.flatten = nn.Flatten()

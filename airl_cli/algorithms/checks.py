@@ -135,7 +135,7 @@ def check_minibatch_size(batch_size: int, minibatch_size: int | None) -> int:
     size = batch_size if minibatch_size is None else minibatch_size
     if size < 1 or batch_size % size:
         divisors = [n for n in range(1, batch_size + 1) if batch_size % n == 0]
-        nearest = min(divisors, key=lambda n: abs(n - size))
+        nearest = max((n for n in divisors if n <= size), default=1)
         raise InvalidValueError(
             f"demo_minibatch_size={size} does not divide demo_batch_size={batch_size}.",
             f"Set demo_minibatch_size={nearest}, or None for whole batches.",

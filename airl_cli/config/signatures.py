@@ -98,7 +98,8 @@ def check_signatures(
         _check_values(config, prefix, hints)
     else:
         _check_values(config, prefix, _in_mapping(path))
-    for key, value in config.items():
+    # The generator first: others interpolate its values, and the mistake is to be named there.
+    for key, value in sorted(config.items(), key=lambda item: item[0] != "generator"):
         for node in value if isinstance(value, list) else [value]:
             if isinstance(node, dict):
                 check_signatures(node, extra, f"{prefix}{key}.")

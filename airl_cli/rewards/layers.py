@@ -244,6 +244,10 @@ def build_mlp(
         InvalidValueError: `squeeze_output` with an `out_size` other than 1, or a
             `normalize_input_layer` that cannot be built with `in_size`.
     """
+    if not isinstance(spectral_norm, bool):
+        raise InvalidTypeError(
+            f"spectral_norm must be true or false, got {spectral_norm!r}.", "Give one of the two."
+        )
     _check_squeeze(squeeze_output, out_size)
     prefix = f"{name}_" if name else ""
     layers: OrderedDict[str, nn.Module] = OrderedDict()

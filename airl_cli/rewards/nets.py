@@ -252,7 +252,7 @@ def _check_image(space: spaces.Space, net: str) -> None:
     if not is_image_space(space):
         raise InvalidValueError(
             f"{net} takes image observations (Box, uint8, 0 to 255); the space is {space}.",
-            "Use an MLP reward net instead, such as BasicShapedRewardNet.",
+            "Use an MLP reward net instead, such as BasicShapedRewardNet (reward=shaped).",
         )
 
 

@@ -12,7 +12,7 @@ from support.cli import Airl
 from support.docs import DOCS, airl_commands, blocks
 
 PAGE = DOCS / "own-environment.md"
-GYM, TRAIN, SEARCH_PATH, EVALUATE, REWARD, TRANSFER = airl_commands(PAGE)
+GYM, CHECK, TRAIN, SEARCH_PATH, EVALUATE, REWARD, TRANSFER = airl_commands(PAGE)
 TINY = [
     *("expert=random", "expert.n_episodes=2", "env.n_envs=2", "evaluation.n_episodes=2"),
     *("generator.n_steps=64", "generator.n_epochs=1", "generator.batch_size=64"),
