@@ -72,8 +72,8 @@ def test_nameless_wrappers_have_no_fingerprint(wrapper):
     ("arguments", "message"),
     [
         ({"id": ""}, "no id"),
-        ({"n_envs": 0}, "env.n_envs is 0"),
-        ({"max_episode_steps": -5}, "env.max_episode_steps is -5"),
+        ({"n_envs": 0}, "n_envs must be at least 1.*, got 0"),
+        ({"max_episode_steps": -5}, "max_episode_steps must be at least 1.*, got -5"),
         ({"vectorization": "threads"}, "'threads'.*\n.*dummy, subproc"),
     ],
 )

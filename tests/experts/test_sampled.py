@@ -68,7 +68,7 @@ def test_noise_follows_torchs_stream_and_stays_in_the_space():
             drawn.append(NoisyPolicy(Zero(), box, 0.5).predict(np.zeros((50, 2)))[0])
     assert np.array_equal(*drawn)
     assert all(box.contains(a) for a in drawn[0])
-    with pytest.raises(InvalidValueError, match="noise=1.5"):
+    with pytest.raises(InvalidValueError, match="noise must be .*, got 1.5"):
         NoisyPolicy(Zero(), box, 1.5)
 
 

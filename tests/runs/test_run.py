@@ -46,6 +46,7 @@ def test_a_finished_run_holds_everything(
     files = {str(p.relative_to(path)) for p in path.rglob("*") if p.is_file()}
     assert files == {
         ".lock",
+        "manifest.json",
         "config.json",
         "environment.json",
         "evaluation.json",
