@@ -35,7 +35,7 @@ def test_triples_stay_together():
 def test_one_keeps_everything_and_zero_is_refused():
     whole = rollout.flatten_trajectories(episodes())
     assert subsample(episodes(), 1, np.random.default_rng(0)) == whole
-    with pytest.raises(InvalidValueError, match="expert.subsample=0"):
+    with pytest.raises(InvalidValueError, match="subsample must be at least 1, got 0"):
         subsample(episodes(), 0, np.random.default_rng(0))
 
 

@@ -33,7 +33,10 @@ def composed(*overrides):
             ),
         ),
         (["env=airl_ant"], EnvSpec("airl/Ant-v0", kwargs={}, wrappers=[])),
-        (["env=disabled_ant"], EnvSpec("airl/DisabledAnt-v0", kwargs={}, wrappers=[])),
+        (
+            ["env=disabled_ant"],
+            EnvSpec("airl/DisabledAnt-v0", n_envs=16, kwargs={}, wrappers=[]),
+        ),
     ],
 )
 def test_configs_describe_the_environments(overrides, expected):
