@@ -116,7 +116,7 @@ def check_total_timesteps(total_timesteps: int, round_timesteps: int) -> int:
         raise InvalidValueError(
             f"total_timesteps={total_timesteps} is not enough for one round of "
             f"{round_timesteps} steps.",
-            f"Set total_timesteps={round_timesteps}, or more: at least {round_timesteps} are needed.",
+            f"Set total_timesteps={round_timesteps} or more (at least {round_timesteps}).",
         )
     return n_rounds
 
