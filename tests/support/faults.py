@@ -21,7 +21,14 @@ import torch
 from safetensors.torch import load_file
 
 GENERATORS: dict[str, list[str]] = {
-    "ppo": ["env=cartpole", "generator=ppo", "generator.n_steps=32", "generator.n_epochs=2"],
+    "ppo": [
+        "env=cartpole",
+        "generator=ppo",
+        "generator.n_steps=32",
+        "generator.n_epochs=2",
+        "generator.learning_rate=1e-3",
+        "trainer.disc_lr_schedule=null",
+    ],
     "a2c": ["env=cartpole", "generator=a2c", "generator.n_steps=32"],
     "sac": [
         *("env=pendulum", "generator=sac", "trainer.gen_train_timesteps=256"),
