@@ -38,10 +38,15 @@ def test_a_terminal_of_ascii_gets_ascii() -> None:
 
 def test_a_full_device_ends_no_command() -> None:
     class Full(io.StringIO):
+        tried = 0
+
         def write(self, text: str) -> int:
+            self.tried += 1
             raise OSError(28, "No space left on device")
 
-    SafeConsole(file=Full()).print("text")
+    full = Full()
+    SafeConsole(file=full).print("text")
+    assert full.tried > 0
 
 
 def record(message: str) -> logging.LogRecord:

@@ -129,13 +129,20 @@ class JobInterruptedError(AirlError):
 @contextmanager
 def _interruptible() -> Iterator[None]:
     """In a process of its own, a job ends with its launcher, as a failed job among others."""
-    from airl_cli.runs.signals import LAUNCHER, Terminated, is_launcher, wanted_by_launcher
+    from airl_cli.runs.signals import (
+        LAUNCHER,
+        Requeued,
+        Terminated,
+        is_launcher,
+        wanted_by_launcher,
+    )
 
     try:
         with wanted_by_launcher():
             yield
     except (Terminated, SystemExit) as error:
-        if LAUNCHER not in os.environ or is_launcher():
+        requeued = isinstance(error.__cause__, Requeued)  # `Run` ends with its exit status
+        if LAUNCHER not in os.environ or is_launcher() or requeued:
             raise
         raise JobInterruptedError(
             "the job was interrupted.", "The same command with resume=auto does the rest."

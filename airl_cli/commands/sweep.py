@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,9 +35,12 @@ class SweepFailures(Callback):
 
     def on_run_start(self, config: "DictConfig", **kwargs: Any) -> None:
         """Notes which folders do not exist yet, before Hydra makes them."""
+        from omegaconf.errors import OmegaConfBaseException
+
         from airl_cli.commands.job import OutputFolder
 
-        OutputFolder.expect(Path(str(config.hydra.run.dir)).absolute())
+        with suppress(OmegaConfBaseException):  # Hydra meets it again, and the command names it
+            OutputFolder.expect(Path(str(config.hydra.run.dir)).absolute())
 
     def on_multirun_start(self, config: "DictConfig", **kwargs: Any) -> None:
         """Remembers the sweep directory; what failed in an earlier multirun there is forgotten."""

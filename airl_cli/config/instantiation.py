@@ -55,7 +55,7 @@ def build(name: str, factory: Callable[..., Any], *args: Any, **kwargs: Any) -> 
     try:
         return factory(*args, **kwargs)
     except AirlError as error:
-        add_keys(error, name, parameters(target)[0])
+        add_keys(error, name, {**parameters(target)[0], **getattr(factory, "keywords", {})})
         raise
     except (ValueError, TypeError, AssertionError, AttributeError, RuntimeError) as error:
         raise InvalidValueError(

@@ -59,6 +59,7 @@ ALGORITHM = {
     "max_grad_norm": MORE_THAN_0,
     "target_kl": MORE_THAN_0,
     "stats_window_size": AT_LEAST_1,
+    "sde_sample_freq": Limit("at least 1, or -1", lambda value: value == -1 or value > 0),
 }
 """Limits of arguments of Stable-Baselines3, which has none."""
 
@@ -135,7 +136,7 @@ def _in_mapping(path: str) -> dict[str, Any]:
     """Type hints within a mapping of arguments for a policy or an optimiser."""
     name = path.rpartition(".")[2]
     if name.endswith(("opt_kwargs", "optimizer_kwargs")):
-        return {key: Annotated[Any, limit] for key, limit in OPTIMIZER.items()}
+        return {key: Annotated[float, limit] for key, limit in OPTIMIZER.items()}
     if name in ("policy_kwargs", "net_arch"):
         return {key: Sequence[Count] | Mapping[str, Any] for key in ("net_arch", "pi", "vf", "qf")}
     return {}

@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from airl_cli.config import conf_dir
 
@@ -67,10 +68,14 @@ def test_the_table_has_a_row_per_task_and_the_mean_over_all_runs(untuned, tmp_pa
     assert "Interquartile mean over all runs: 0.950" in "\n".join(lines)
 
 
-def test_no_recipe_applies_to_the_tasks():
+def test_the_only_recipe_of_the_tasks_normalises_observations():
     task = ["env=gym", "env.id=Hopper-v5"]
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         given = compose("train", task)
-        untuned = compose("train", [*task, "recipe=none", "recipe/expert=none"])
-    assert all(given[section] == untuned[section] for section in given)
+        without = compose("train", [*task, "recipe=none", "recipe/expert=none"])
+    OmegaConf.set_struct(given, False)
+    for algorithm in (given.generator, given.expert.algorithm):
+        extractor = algorithm.policy_kwargs.pop("features_extractor_class")
+        assert extractor._target_ == "airl_cli.features.NormalizedFeatures"
+    assert all(given[section] == without[section] for section in given if section != "recipe")
     assert given.trainer.absorbing

@@ -139,6 +139,7 @@ TYPICAL = {
     "evaluate": ["run=nowhere"],
     "transfer": ["run=nowhere", "env=cartpole"],
     "reward": ["run=nowhere"],
+    "check": ["env=cartpole"],
 }
 
 OF_COMMANDS = {

@@ -42,7 +42,6 @@ def test_joblib_gives_what_one_process_gives_and_collects_failures(
     assert threads == 1
 
 
-@pytest.mark.xfail(reason="the job is interrupted and not started again, cause not known")
 def test_a_preempted_job_goes_on_when_its_cluster_starts_it_again(tmp_path: Path) -> None:
     """Submitit's local cluster stands in for Slurm: the same signal, pickles and requeueing."""
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
@@ -118,12 +117,12 @@ def test_where_there_is_no_slurm_that_is_said(
     ]
 
 
-@pytest.mark.xfail(reason="failed when last run, cause not looked into; to be mended")
 def test_a_search_goes_on_and_leaves_a_recipe(airl: Airl, tmp_path: Path) -> None:
     optuna = pytest.importorskip("optuna")
     arguments = [
         *("train", "-m", *SMALL, "hydra/sweeper=optuna", "hydra.sweeper.study_name=mine"),
         *("generator.learning_rate=interval(1e-4,1e-2)", "generator.policy=choice(MlpPolicy,No)"),
+        *("expert=ppo", "expert.total_timesteps=20000"),  # random actions give no score
         "hydra.sweep.dir=mine",
     ]
     assert airl(*arguments, "hydra.sweeper.n_trials=1").code == 0

@@ -396,4 +396,5 @@ def halve_actions(env):
 
 def test_a_path_in_the_home_folder(ppo, monkeypatch):
     monkeypatch.setenv("HOME", str(ppo[0].parent))
-    CheckpointExpert(f"~/{ppo[0].name}").load_policy(CARTPOLE)
+    policy = CheckpointExpert(f"~/{ppo[0].name}").load_policy(CARTPOLE)
+    assert policy.action_space == CheckpointExpert(ppo[0]).load_policy(CARTPOLE).action_space

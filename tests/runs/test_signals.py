@@ -132,8 +132,11 @@ def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileLo
 
 
 def test_a_job_goes_on_while_its_launcher_lives(launcher: FileLock) -> None:
+    lived = False
     with signals.wanted_by_launcher():
         threading.Event().wait(0.1)
+        lived = True
+    assert lived
 
 
 def test_a_job_ends_when_its_launcher_is_gone(launcher: FileLock) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -17,17 +17,19 @@ class Faulty(Line):
 
     Args:
         flag: The file; its text is the fault: `raise`, `exit`, `nan_obs` or `nan_reward`.
-        at: Steps of this copy before the fault.
+        at: Steps of all copies in this process before the fault.
     """
+
+    steps: ClassVar[dict[Path, int]] = {}  # by flag
 
     def __init__(self, flag: str, at: int = 50) -> None:
         super().__init__(horizon=16)
-        self.flag, self.at, self.steps = Path(flag), at, 0
+        self.flag, self.at = Path(flag), at
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
         obs, reward, *rest = super().step(action)
-        self.steps += 1
-        fault = self.flag.read_text() if self.steps == self.at and self.flag.exists() else ""
+        steps = self.steps[self.flag] = self.steps.get(self.flag, 0) + 1
+        fault = self.flag.read_text() if steps == self.at and self.flag.exists() else ""
         if fault == "raise":
             raise RuntimeError("the simulator broke")
         if fault == "exit":
