@@ -263,7 +263,7 @@ def _state(path: Path, status: Mapping[str, Any]) -> tuple[str, str]:
     if recorded == RUNNING:
         if _in_use(path):
             return RUNNING, ""
-        return KILLED, "its process ended without a word"
+        return KILLED, "its process ended without recording a reason"
     if has_result:
         return FINISHED, ""
     return UNFINISHED, f"there is no {layout.RESULT}"

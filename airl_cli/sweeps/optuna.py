@@ -203,7 +203,9 @@ class OptunaSweeper(Sweeper):
         best = _best(study)
         if best is None:
             raise RunFailedError(
-                f"no trial of the study {self._name} succeeded.", f"See {self._folder}."
+                f"no trial of the study {self._name} has a score.",
+                f"See {self._folder}: runs that failed have none, nor have those whose expert is "
+                "no better than random actions.",
             )
         done = finished_trials(study)
         n_failed = sum(trial.state is TrialState.FAIL for trial in done)

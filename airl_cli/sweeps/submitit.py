@@ -51,7 +51,7 @@ class _RestartedJobsResume(plugin.BaseSubmititLauncher):
         return super().checkpoint(*args, **kwargs)
 
     def _has_begun(self, overrides: list[str], job_num: int, singletons: dict[Any, Any]) -> bool:
-        """Whether the job left a run that can be gone on with in its directory."""
+        """Whether the job left a run that can be resumed in its directory."""
         assert self.hydra_context is not None and isinstance(self.config, DictConfig)
         if "resume" not in self.config:
             return False

@@ -20,22 +20,23 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+_PPO = [
+    *("generator=ppo", "generator.n_steps=32", "generator.n_epochs=2"),
+    *("generator.learning_rate=1e-3", "trainer.disc_lr_schedule=null"),
+]
+
 GENERATORS: dict[str, list[str]] = {
-    "ppo": [
-        "env=cartpole",
-        "generator=ppo",
-        "generator.n_steps=32",
-        "generator.n_epochs=2",
-        "generator.learning_rate=1e-3",
-        "trainer.disc_lr_schedule=null",
-    ],
+    "ppo": ["env=cartpole", *_PPO],
+    "ensemble": ["env=cartpole", "reward=ensemble", *_PPO],
+    # Its episodes end early: 8 random ones have more steps than a batch.
+    "absorbing": ["env=gym", "env.id=CartPole-v1", "expert.n_episodes=8", *_PPO],
     "a2c": ["env=cartpole", "generator=a2c", "generator.n_steps=32"],
     "sac": [
         *("env=pendulum", "generator=sac", "trainer.gen_train_timesteps=256"),
-        *("generator.learning_starts=300", "generator.batch_size=64"),
+        *("generator.learning_starts=300", "generator.batch_size=64", "generator.train_freq=4"),
     ],
 }
-"""Small jobs with each kind of generator; 256 steps a round, and demonstrations of no use."""
+"""Small jobs with each kind of state to resume; 256 steps a round, and demonstrations of no use."""
 
 COMMON = [
     *("recipe=none", "recipe/expert=none", "expert=random", "expert.n_episodes=2", "env.n_envs=8"),
@@ -46,7 +47,7 @@ COMMON = [
 
 def command(kind: str, rounds: int, *more: str) -> list[str]:
     """Arguments of `airl` for a small job."""
-    return ["train", *GENERATORS[kind], *COMMON, f"trainer.total_timesteps={rounds * 256}", *more]
+    return ["train", *COMMON, *GENERATORS[kind], f"trainer.total_timesteps={rounds * 256}", *more]
 
 
 # -- processes that can be killed --------------------------------------------------------------

@@ -135,7 +135,7 @@ def test_a_search_without_a_single_success_fails(search: Search) -> None:
     def job(values: dict[str, str]) -> float:
         raise InvalidValueError("bad")
 
-    with pytest.raises(RunFailedError, match="no trial of the study mine succeeded"):
+    with pytest.raises(RunFailedError, match="no trial of the study mine has a score"):
         search.run(job)
 
 
