@@ -140,9 +140,10 @@ def _interruptible() -> Iterator[None]:
     try:
         with wanted_by_launcher():
             yield
+    except Requeued:
+        raise
     except (Terminated, SystemExit) as error:
-        requeued = isinstance(error.__cause__, Requeued)  # `Run` ends with its exit status
-        if LAUNCHER not in os.environ or is_launcher() or requeued:
+        if LAUNCHER not in os.environ or is_launcher():
             raise
         raise JobInterruptedError(
             "the job was interrupted.", "The same command with resume=auto does the rest."

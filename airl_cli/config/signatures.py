@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 RESERVED = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
 ANYTHING: Any = Any
 
+AT_LEAST_1_OR_MINUS_1 = Limit("at least 1, or -1", lambda value: value == -1 or value > 0)
+
 # The same hyperparameters have the same meaning in every SB3 algorithm.
 ALGORITHM = {
     "learning_rate": MORE_THAN_0,
@@ -44,7 +46,7 @@ ALGORITHM = {
     "learning_starts": AT_LEAST_0,
     "tau": SHARE,
     "train_freq": AT_LEAST_1,
-    "gradient_steps": Limit("at least 1, or -1", lambda value: value == -1 or value > 0),
+    "gradient_steps": AT_LEAST_1_OR_MINUS_1,
     "target_update_interval": AT_LEAST_1,
     "top_quantiles_to_drop_per_net": AT_LEAST_0,
     "policy_delay": AT_LEAST_1,
@@ -59,7 +61,7 @@ ALGORITHM = {
     "max_grad_norm": MORE_THAN_0,
     "target_kl": MORE_THAN_0,
     "stats_window_size": AT_LEAST_1,
-    "sde_sample_freq": Limit("at least 1, or -1", lambda value: value == -1 or value > 0),
+    "sde_sample_freq": AT_LEAST_1_OR_MINUS_1,
 }
 """Limits of arguments of Stable-Baselines3, which has none."""
 

@@ -30,7 +30,7 @@ from airl_cli.runs.machine import describe_machine, record_resumption
 from airl_cli.runs.metrics import cut_logs, read_metrics
 from airl_cli.runs.progress import make_progress
 from airl_cli.runs.recorder import RoundRecorder, Trainer, in_words
-from airl_cli.runs.signals import InterruptGuard, exit_status
+from airl_cli.runs.signals import InterruptGuard, Requeued, exit_status
 from airl_cli.runs.status import StatusFile, end_without_result
 from airl_cli.runs.trackers import RunFacts
 from airl_cli.runs.verify import write_run_manifest
@@ -361,7 +361,9 @@ class Run:
         if self._begun:
             ended = end_without_result(error, self._recorder, self._status, discard=self._discard)
         self._end_logs(ended)
-        if error is not None and (code := exit_status(error)) is not None:
+        if error is None or isinstance(error, Requeued):  # which carries its exit status
+            return
+        if (code := exit_status(error)) is not None:
             raise SystemExit(code) from error
 
     def _discard(self) -> bool:

@@ -215,8 +215,8 @@ def test_a_second_process_is_refused(airl: Airl, stopped: Path) -> None:
 
 FAULTS = {
     "raise": "the simulator broke",
-    "nan_obs": "NaN",
-    "nan_reward": "the reward nan",
+    "nan_obs": "NaN or infinity in the observation",
+    "nan_reward": "Faulty-v0: step returned the reward nan.",
 }
 
 

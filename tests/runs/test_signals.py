@@ -132,11 +132,11 @@ def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileLo
 
 
 def test_a_job_goes_on_while_its_launcher_lives(launcher: FileLock) -> None:
-    lived = False
+    before = signal.getsignal(signal.SIGTERM)
     with signals.wanted_by_launcher():
         threading.Event().wait(0.1)
-        lived = True
-    assert lived
+        assert signal.getsignal(signal.SIGTERM) != before  # watched all the while
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_job_ends_when_its_launcher_is_gone(launcher: FileLock) -> None:
