@@ -20,6 +20,11 @@ def _one_torch_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _state_of_no_user(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture(scope="session")
 def expert_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One cache for all tests and all xdist workers: the smoke expert is trained once."""

@@ -20,6 +20,7 @@ from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.nodes import assign, lookup
 from airl_cli.report.find import chosen_run
 from airl_cli.runs import Run, layout, schema
+from airl_cli.runs.authorship import reader_of
 from airl_cli.runs.checkpoint import CheckpointPlan
 from airl_cli.runs.keys import WITHOUT_EFFECT, matches, without
 from airl_cli.runs.loading import n_inputs, read_config, read_spaces
@@ -134,7 +135,7 @@ def _named_job(
     config = _with_typed(run, recorded, composed, context.overrides)
     typed = {path for path in _free_overrides(context.overrides)}
     cache = lookup(config, "expert.cache_dir") if "expert.cache_dir" in typed else None
-    parts = _parts(run, config, Received(trusted, typed_cache=cache))
+    parts = _parts(run, config, reader_of(run, trusted, cache))
     # A logger that was typed is the node that was composed, and trusted as such.
     logger_typed = any(key.split(".")[0] == "logger" for key in typed)
     parts["logger"] = (
@@ -155,7 +156,8 @@ def recorded_job(run: Path, path: Path, trusted: tuple[str, ...]) -> Job:
         AirlError: If there is no such run, or its config is not within the schema.
     """
     config = _recorded(run)
-    parts = {**_parts(run, config, Received(trusted)), "logger": partial(make_logger, formats=[])}
+    parts = _parts(run, config, reader_of(run, trusted))
+    parts["logger"] = partial(make_logger, formats=[])
     return Job(path, {**config, "verbose": False}, parts)
 
 

@@ -24,6 +24,7 @@ from airl_cli.text import printable
 
 __all__ = ["CONFIG", "POLICY_WEIGHTS", "RESULT", "REWARD_WEIGHTS", "SPACES"]  # and the names below
 
+SIGNATURE = "config.hmac"
 STATUS = "status.json"
 ENVIRONMENT = "environment.json"
 PROVENANCE = "provenance.json"
@@ -45,7 +46,7 @@ STATE = "state.json"
 
 PREAMBLE = frozenset(
     {
-        *(".hydra", LOCK, CONFIG, SPACES, STATUS, ENVIRONMENT, PROVENANCE),
+        *(".hydra", LOCK, CONFIG, SIGNATURE, SPACES, STATUS, ENVIRONMENT, PROVENANCE),
         *(TENSORBOARD, SCALARS, LOGGERS, "wandb"),
     }
 )

@@ -21,6 +21,7 @@ from airl_cli.nodes import with_current_names
 from airl_cli.policy_building import rebuild_policy
 from airl_cli.rewards import RewardNet, ShiftedRewardNet
 from airl_cli.runs import layout, schema
+from airl_cli.runs.authorship import reader_of
 from airl_cli.runs.checkpoint import find_checkpoint
 from airl_cli.runs.vocabulary import Received, check_size, made, not_too_deep
 from airl_cli.serialization import load_weights, read_json
@@ -77,7 +78,7 @@ class LoadedRun:
         Raises:
             InvalidValueError: If it is not within the schema of recorded configs.
         """
-        received = Received(tuple(trusted))
+        reader = reader_of(self.path, trusted)
         models: dict[str, type[BaseModel]] = {
             "training": schema.RoundFields,
             "evaluation": schema.EvaluationFields,
@@ -86,8 +87,8 @@ class LoadedRun:
             node = self.config.get("trainer" if name == "training" else name)
             if not isinstance(node, Mapping):
                 raise InvalidValueError(f"the run's config has no {name!r} section")
-            return received.checked(models[name], node)
-        return received.read(self.config, name)
+            return reader.checked(models[name], node)
+        return reader.read(self.config, name)
 
     def env_spec(self, *, trusted: Sequence[str] = ()) -> EnvSpec:
         """The environment of the run; errors as for `part`."""
@@ -116,7 +117,8 @@ def load_run(
         path: The run directory.
         checkpoint: Name of a folder under `checkpoints/`; by default `final`, or the newest one.
         device: Where the nets compute.
-        trusted: Packages of your own that the config may name, e.g. `("my_nets",)`.
+        trusted: Packages of your own that the config may name, e.g. `("my_nets",)`. A config that
+            you recorded on this machine yourself may name what it named then.
 
     Raises:
         NotFoundError: If it is no run directory, or has no (such) weights.
@@ -125,7 +127,7 @@ def load_run(
     """
     folder = Path(path)
     config, observation_space, action_space = _read_structure(folder)
-    received = Received(tuple(trusted))
+    received = reader_of(folder, trusted)
     received.checked(schema.RunFields, config)
     weights = find_checkpoint(folder, checkpoint)
     reward_train, reward_test = _load_rewards(
@@ -166,7 +168,7 @@ def load_reward(
     folder = Path(path)
     config, observation_space, action_space = _read_structure(folder)
     weights = find_checkpoint(folder, checkpoint)
-    received = Received(tuple(trusted))
+    received = reader_of(folder, trusted)
     reward = _load_rewards(received, config, observation_space, action_space, weights, device)[1]
     logit = _absorbing_logit(_read_result(folder / layout.RESULT))
     if logit == 0 or isinstance(reward, RewardFromDiscriminator):

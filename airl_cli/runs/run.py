@@ -19,6 +19,7 @@ from airl_cli.data.spaces import space_to_dict
 from airl_cli.errors import InvalidValueError
 from airl_cli.evaluation import mean, plots
 from airl_cli.runs import layout
+from airl_cli.runs.authorship import sign
 from airl_cli.runs.checkpoint import (
     Checkpoint,
     CheckpointPlan,
@@ -217,6 +218,7 @@ class Run:
         else:
             write_json(self.path / layout.ENVIRONMENT, describe_machine())
         write_json(self.path / layout.CONFIG, self.config)
+        sign(self.path)
         self._status.write("running")
         if self._accepted is not None:
             self._accepted()

@@ -146,7 +146,7 @@ KINDS: dict[str, Kind] = {
     ),
 }
 
-_OURS = ("airl_cli", "gymnasium", "hydra", "sb3_contrib", "seals", "stable_baselines3", "torch")
+PACKAGES = ("airl_cli", "gymnasium", "hydra", "sb3_contrib", "seals", "stable_baselines3", "torch")
 """Packages of the vocabulary: what of them may be named is listed, whatever is trusted."""
 
 _ENV_MODULES = (None, "airl_cli", "airl_cli.envs", "gymnasium", "seals")
@@ -253,7 +253,7 @@ class Received:
         )
 
     def _is_trusted(self, name: str) -> bool:
-        own = [package for package in self.trusted if not _below(package, _OURS)]
+        own = [package for package in self.trusted if not _below(package, PACKAGES)]
         return _below(name, own)
 
     def _free(self, value: Any, depth: int = 0) -> Any:

@@ -11,8 +11,8 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from airl_cli.algorithms import AdversarialTrainer
 from airl_cli.commands.job import prepare_process
-from airl_cli.config.instantiation import instantiate
 from airl_cli.config import conf_dir
+from airl_cli.config.instantiation import instantiate
 from airl_cli.config.validation import TRAIN_KEYS, validated
 from airl_cli.quiet import leave_no_log_folder
 

@@ -16,6 +16,7 @@ import pytest
 from airl_cli.runs.layout import lock_run
 from support import faults
 from support.cli import Airl
+from support.run_directories import as_received
 
 ROUNDS = 6
 
@@ -250,12 +251,14 @@ def test_a_faulty_environment_costs_the_rounds_since_the_checkpoint(
 def test_the_module_of_a_recorded_environment_must_be_trusted(airl: Airl, tmp_path: Path) -> None:
     (tmp_path / "flag").write_text("raise")
     airl(*faulty(tmp_path))
+    as_received(tmp_path / "run")
     outcome = airl("train", f"resume={tmp_path / 'run'}")
     assert outcome.code == 2
     assert "would import 'support.faulty'" in outcome.err
     assert "trust=[package]" in outcome.err
     (tmp_path / "flag").unlink()
     assert airl("train", f"resume={tmp_path / 'run'}", "trust=[support]").code == 0
+    as_received(tmp_path / "run")
     assert airl("evaluate", f"run={tmp_path / 'run'}").code == 2
     assert airl("evaluate", f"run={tmp_path / 'run'}", "trust=[support]").code == 0
 

@@ -10,6 +10,7 @@ from stable_baselines3.common.env_checker import check_env
 
 from support.cli import Airl
 from support.docs import DOCS, airl_commands, blocks
+from support.run_directories import as_received
 
 PAGE = DOCS / "own-environment.md"
 GYM, CHECK, TRAIN, SEARCH_PATH, EVALUATE, REWARD, TRANSFER = airl_commands(PAGE)
@@ -35,11 +36,14 @@ def test_the_page_runs(airl: Airl, package: Path) -> None:
 
     evaluated = airl(*EVALUATE)
     assert evaluated.code == 0, evaluated.err
-    refused = airl(*[argument for argument in EVALUATE if "trust" not in argument])
+    as_received(Path("outputs/tank"))
+    refused = airl(*EVALUATE)
     assert refused.code == 2
     assert "import 'water_tank'" in refused.err and "trust=[package]" in refused.err
 
-    compared = airl(*REWARD, "n_episodes=2", "n_mean_samples=16", "coverage.n_samples=64")
+    compared = airl(
+        *REWARD, "trust=[water_tank]", "n_episodes=2", "n_mean_samples=16", "coverage.n_samples=64"
+    )
     assert compared.code == 0, compared.err
     assert json.loads(Path("outputs/tank/reward.json").read_text())["epic_distance"] >= 0
 

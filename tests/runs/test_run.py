@@ -47,6 +47,7 @@ def test_a_finished_run_holds_everything(
     assert files == {
         ".lock",
         "manifest.json",
+        "config.hmac",
         "config.json",
         "environment.json",
         "evaluation.json",

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from airl_cli.runs import layout
+
 CONFIG: Mapping[str, Any] = {
     "device": "auto",
     "env": {"_target_": "airl_cli.envs.EnvSpec", "id": "seals/CartPole-v0", "n_envs": 8},
@@ -82,3 +84,8 @@ def make_run(
 
 def dump(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content))
+
+
+def as_received(run: Path) -> None:
+    """Makes a run directory one that somebody else may have sent."""
+    (run / layout.SIGNATURE).unlink()
