@@ -60,6 +60,12 @@ class NonFiniteError(RunFailedError, FloatingPointError):
         self.problem = f"round {number}: {self.problem}"
 
 
+class NonFiniteEnvironmentError(NonFiniteError):
+    """NaN or infinity came from the environment: a mistake in it, not of the training."""
+
+    exit_code = 2
+
+
 def one_line(error: BaseException, limit: int = 200) -> str:
     """An exception's message on one printable line, cut at `limit` characters, or its class."""
     return printable(" ".join(str(error).split()) or type(error).__name__, limit)

@@ -29,6 +29,7 @@ from airl_cli.files import (
     to_jsonable,
     write_json,
 )
+from airl_cli.text import printable
 
 __all__ = [
     "CONFIG",
@@ -94,8 +95,8 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
 
     Raises:
         NotFoundError: If there is no such file.
-        InvalidValueError: If the file is no safetensors file, or does not fit; names the first
-            differing tensor with both shapes.
+        InvalidValueError: If the file is no safetensors file, or does not fit (names the first
+            differing tensor with both shapes), or holds NaN or infinity.
     """
     source = Path(path)
     if not source.is_file():
@@ -112,6 +113,7 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
             tensors = {name: file.get_tensor(name) for name in wanted}
     except (SafetensorError, OSError) as error:
         raise InvalidValueError(f"{source} is not a readable safetensors file: {error}") from error
+    _check_finite(tensors, source)
     module.load_state_dict(tensors)
 
 
@@ -131,7 +133,17 @@ def fill_module(module: nn.Module, tensors: Mapping[str, torch.Tensor], source: 
         for state in (module.state_dict(), tensors)
     )
     _check_fits(wanted, found, Path(source))
+    _check_finite(tensors, Path(source))
     module.load_state_dict(dict(tensors))
+
+
+def _check_finite(tensors: Mapping[str, torch.Tensor], source: Path) -> None:
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise InvalidValueError(
+                f"{source}: NaN or infinity in the weights {printable(name)}.",
+                "Use weights that were saved before the training diverged.",
+            )
 
 
 _Form = tuple[tuple[int, ...], str | None]

@@ -13,6 +13,7 @@ from torch import nn
 from airl_cli.errors import InvalidTypeError, InvalidValueError, NotFoundError
 from airl_cli.serialization import (
     atomic_write,
+    fill_module,
     load_weights,
     read_json,
     save_weights,
@@ -163,3 +164,19 @@ def test_a_file_that_is_no_safetensors_is_refused(tmp_path: Path, content: bytes
         load_weights(net(), tmp_path / "w")
     with pytest.raises(NotFoundError):
         load_weights(net(), tmp_path / "absent")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_that_are_not_finite_are_refused_and_nothing_is_loaded(
+    tmp_path: Path, value: float
+) -> None:
+    broken, net = nn.Linear(2, 1), nn.Linear(2, 1)
+    before = net.bias.clone()
+    with torch.no_grad():
+        broken.weight[0, 1] = value
+    save_weights(broken, tmp_path / "w.safetensors")
+    with pytest.raises(InvalidValueError, match="NaN or infinity in the weights weight"):
+        load_weights(net, tmp_path / "w.safetensors")
+    with pytest.raises(InvalidValueError, match="NaN or infinity in the weights weight"):
+        fill_module(net, broken.state_dict(), "model.zip")
+    assert torch.equal(net.bias, before)

@@ -15,6 +15,8 @@ def require_finite(
     quantity: str,
     value: float | np.ndarray | th.Tensor | nn.Module | None,
     cause: Exception | None = None,
+    *,
+    kind: type[NonFiniteError] = NonFiniteError,
 ) -> None:
     """Raises if a number, array or module's parameters hold NaN or infinity.
 
@@ -22,13 +24,14 @@ def require_finite(
         quantity: What it is, for the message.
         value: What to look at; None passes.
         cause: An error that this one explains.
+        kind: Of the error.
 
     Raises:
         NonFiniteError: Naming the quantity.
     """
     if value is None or _is_finite(value):
         return
-    raise NonFiniteError(
+    raise kind(
         f"NaN or infinity in the {quantity}.",
         "The weights from before this round are kept. Try a lower learning rate "
         "(trainer.disc_opt_kwargs.lr, generator.learning_rate), or look at the environment.",

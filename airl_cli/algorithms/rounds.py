@@ -50,7 +50,7 @@ from airl_cli.algorithms.relabel import (
 from airl_cli.algorithms.rollouts import EpisodeStats, RecordingVecEnv, Rollout
 from airl_cli.algorithms.state import State, fitting, load_module
 from airl_cli.envs.check import check_fixed_horizon
-from airl_cli.errors import NonFiniteError
+from airl_cli.errors import NonFiniteEnvironmentError, NonFiniteError
 
 
 class RoundTrainer(abc.ABC):
@@ -156,8 +156,8 @@ class RoundTrainer(abc.ABC):
             InvalidValueError: Episodes of different length, unless allowed.
         """
         rollout = self.venv_wrapped.pop()
-        require_finite("observation", rollout.next_obs)
-        require_finite("environment reward", rollout.rewards)
+        require_finite("observation", rollout.next_obs, kind=NonFiniteEnvironmentError)
+        require_finite("environment reward", rollout.rewards, kind=NonFiniteEnvironmentError)
         self._episodes.add(
             rollout,
             length=np.ones(rollout.shape),
@@ -355,7 +355,8 @@ class RoundTrainer(abc.ABC):
             self.gen_algo.learn(steps, callback=CallbackList(callbacks), **settings)
         except ValueError as error:
             # torch refuses NaN parameters of a distribution before we could look
-            require_finite("observation", self.venv_wrapped.last_observation(), error)
+            shown = self.venv_wrapped.last_observation()
+            require_finite("observation", shown, error, kind=NonFiniteEnvironmentError)
             require_finite("generator weight", self.policy, error)
             raise
         finally:

@@ -147,11 +147,6 @@ def _read_tensors(source: Path, weights: bytes) -> Mapping[str, torch.Tensor]:
                 f"{source}: the weights {name} in {_POLICY} are not a dense tensor.",
                 "Save the model again, with dense weights.",
             )
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise InvalidValueError(
-                f"{source}: NaN or infinity in the weights {name} in {_POLICY}.",
-                "Use a model that was saved before its training diverged.",
-            )
     # imitation counts the samples of its normalisation in 32 bits
     return {name: t.long() if t.dtype == torch.int32 else t for name, t in state.items()}
 

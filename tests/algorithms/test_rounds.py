@@ -10,7 +10,7 @@ from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.utils import LinearSchedule
 
 from airl_cli import AIRL, GAIL
-from airl_cli.errors import InvalidValueError, NonFiniteError
+from airl_cli.errors import InvalidValueError, NonFiniteEnvironmentError, NonFiniteError
 from airl_cli.rewards import BasicRewardNet
 from support.discriminators import FLOATS, same, weights
 from support.line import line_demonstrations, line_venv
@@ -204,5 +204,5 @@ def test_a_step_to_nan_at_the_end_of_a_round_is_noticed_in_that_round(make_train
 def test_nan_observations_are_blamed_on_the_environment(make_trainer) -> None:
     venv = line_venv()
     venv.envs[0].unwrapped._obs = lambda: np.array([np.nan, 0.0], dtype=np.float32)
-    with pytest.raises(NonFiniteError, match="observation"):
+    with pytest.raises(NonFiniteEnvironmentError, match="observation"):
         make_trainer(venv=venv).train(80)
