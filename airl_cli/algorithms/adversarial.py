@@ -54,6 +54,9 @@ from airl_cli.errors import InvalidValueError
 from airl_cli.limits import Count, CountOrZero, NonNegative, Smoothing
 from airl_cli.rewards.base import RewardNet, unwrapped
 
+DEFAULT_BATCH_SIZE = 512
+"""Expert samples per discriminator batch, where no number is given."""
+
 
 class AdversarialTrainer(RoundTrainer):
     """Trains a generator and a discriminator against each other, round by round.
@@ -67,7 +70,8 @@ class AdversarialTrainer(RoundTrainer):
             `DataLoader` too) of mappings with `obs`, `acts`, `next_obs`, `dones`; or None, to be
             given later by `set_demonstrations`.
         demo_batch_size: Expert samples per discriminator batch; the batch is twice this, with one
-            generator sample for each.
+            generator sample for each. None: 512, in which transitions are repeated where fewer
+            are demonstrated; a number needs at least as many.
         venv: Environment to train in.
         gen_algo: Stable-Baselines3 algorithm; its environment and logger are replaced.
         reward_net: From (s, a, s', done) to rewards; trained as part of the discriminator.
@@ -135,7 +139,7 @@ class AdversarialTrainer(RoundTrainer):
         self,
         *,
         demonstrations: Demonstrations | None,
-        demo_batch_size: Count,
+        demo_batch_size: Count | None,
         venv: VecEnv,
         gen_algo: BaseAlgorithm,
         reward_net: RewardNet,
@@ -165,8 +169,9 @@ class AdversarialTrainer(RoundTrainer):
         n_past_policies: Count | None = None,
         rng: np.random.Generator | None = None,
     ) -> None:
-        self.demo_batch_size = demo_batch_size
-        self.demo_minibatch_size = check_minibatch_size(demo_batch_size, demo_minibatch_size)
+        self._repeats_demonstrations = demo_batch_size is None
+        self.demo_batch_size = DEFAULT_BATCH_SIZE if demo_batch_size is None else demo_batch_size
+        self.demo_minibatch_size = check_minibatch_size(self.demo_batch_size, demo_minibatch_size)
         check_spaces(venv, reward_net)
         check_updates(n_disc_updates_per_round, n_disc_updates_before_pricing, gen_algo)
         self.n_disc_updates_per_round = n_disc_updates_per_round
@@ -395,9 +400,8 @@ class AdversarialTrainer(RoundTrainer):
 
     def set_demonstrations(self, demonstrations: Demonstrations | None) -> None:
         """Replaces the demonstrations; accepts what the constructor accepts."""
-        sampler = demonstration_sampler(
-            demonstrations, self.demo_batch_size, self.rng, self.gen_algo.device
-        )
+        at_least = 1 if self._repeats_demonstrations else self.demo_batch_size
+        sampler = demonstration_sampler(demonstrations, at_least, self.rng, self.gen_algo.device)
         if isinstance(sampler, ArraySampler):
             check_shapes(sampler.transitions, self.venv)
         self._demonstrations = sampler

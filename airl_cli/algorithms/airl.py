@@ -28,7 +28,7 @@ class AIRL(AdversarialTrainer):
 
     Args:
         demonstrations: Of the expert, see `AdversarialTrainer`.
-        demo_batch_size: Expert samples per discriminator batch.
+        demo_batch_size: Expert samples per discriminator batch; None: see `AdversarialTrainer`.
         venv: Environment to train in.
         gen_algo: An algorithm whose policy gives log-probabilities of single actions.
         reward_net: `f`; a `ShapedRewardNet` lets `g` be taken out afterwards (`reward_test`).
@@ -47,7 +47,7 @@ class AIRL(AdversarialTrainer):
         self,
         *,
         demonstrations: Demonstrations | None,
-        demo_batch_size: Count,
+        demo_batch_size: Count | None,
         venv: VecEnv,
         gen_algo: BaseAlgorithm,
         reward_net: RewardNet,

@@ -36,7 +36,7 @@ class GAIL(AdversarialTrainer):
 
     Args:
         demonstrations: Of the expert, see `AdversarialTrainer`.
-        demo_batch_size: Expert samples per discriminator batch.
+        demo_batch_size: Expert samples per discriminator batch; None: see `AdversarialTrainer`.
         venv: Environment to train in.
         gen_algo: Any Stable-Baselines3 algorithm with a rollout or replay buffer.
         reward_net: Its output is the discriminator's logit.
@@ -47,7 +47,7 @@ class GAIL(AdversarialTrainer):
         self,
         *,
         demonstrations: Demonstrations | None,
-        demo_batch_size: Count,
+        demo_batch_size: Count | None,
         venv: VecEnv,
         gen_algo: BaseAlgorithm,
         reward_net: RewardNet,

@@ -282,7 +282,7 @@ def first_item(items: Iterable[Any]) -> tuple[Any, Iterable[Any]]:
 
 def demonstration_sampler(
     demonstrations: Demonstrations | None,
-    batch_size: int,
+    at_least: int,
     rng: np.random.Generator,
     device: th.device,
 ) -> Sampler:
@@ -291,12 +291,12 @@ def demonstration_sampler(
     Args:
         demonstrations: `Transitions`; an iterable of `Trajectory`; an iterable of mappings; a
             `RowReader`; or None, for none yet.
-        batch_size: What will be drawn at a time.
+        at_least: As many must there be, as far as that is known before they are read.
         rng: Source of the draws.
         device: Where transitions that are all there are kept.
 
     Raises:
-        InvalidValueError: Fewer transitions than `batch_size`, or missing fields.
+        InvalidValueError: Fewer transitions than `at_least`, or missing fields.
         InvalidTypeError: Something else.
     """
     sampler: ArraySampler | RowSampler
@@ -310,11 +310,10 @@ def demonstration_sampler(
         if columns is None:
             return StreamSampler(demonstrations)  # type: ignore[arg-type]
         sampler = ArraySampler(TransitionBatch.of(columns, device), rng)
-    if len(sampler) < batch_size:
+    if len(sampler) < at_least:
         raise InvalidValueError(
-            f"demo_batch_size={batch_size} is more than the {len(sampler)} demonstrated "
-            "transitions.",
-            f"Set trainer.demo_batch_size to at most {len(sampler)}, or give more demonstrations.",
+            f"demo_batch_size={at_least} is more than the {len(sampler)} demonstrated transitions.",
+            f"Set demo_batch_size to at most {len(sampler)} or None, or give more demonstrations.",
         )
     return sampler
 

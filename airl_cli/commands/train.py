@@ -88,6 +88,10 @@ def train_job(job: Job, context: JobContext) -> float:
                 allow_variable_horizon=any_length,
             )
             trainer.set_demonstrations(demonstrations.for_training)
+            batch_size, n_transitions = trainer.demo_batch_size, demonstrations.n_for_training
+            if n_transitions < batch_size:
+                message = "batches of %d repeat the %d demonstrated transitions"
+                run.log.info(message, batch_size, n_transitions)
             run.set_references(demonstrations, random)
             run.train(trainer, total_timesteps)
             evaluation = evaluate(
@@ -140,7 +144,7 @@ def assemble(
     seed = derive_seed(config["seed"], "generator")
     generator = build("generator", part("generator"), env=venv, seed=seed)
     reward_net = build("reward", part("reward"), venv.observation_space, venv.action_space)
-    batch_size = config["trainer"]["demo_batch_size"]
+    batch_size = config["trainer"]["demo_batch_size"] or 1
     return build(
         "trainer",
         part("trainer"),
@@ -168,7 +172,7 @@ def check_demonstrations_suffice(
     """
     n_episodes = lookup(config, "expert.n_episodes")
     batch_size = config["trainer"]["demo_batch_size"]
-    if n_episodes is None or len(set(lengths)) != 1:
+    if None in (n_episodes, batch_size) or len(set(lengths)) != 1:
         return
     # Of every k-th transition, counted from a random one: so many at least.
     length = max(1, int(lengths[0]) // (lookup(config, "expert.subsample") or 1))
@@ -176,5 +180,6 @@ def check_demonstrations_suffice(
         raise InvalidValueError(
             f"expert.n_episodes={n_episodes} of {length} steps are {n_episodes * length} "
             f"transitions, fewer than one batch of trainer.demo_batch_size={batch_size}.",
-            f"Set expert.n_episodes={-(-batch_size // length)} or more, or a smaller batch.",
+            f"Set expert.n_episodes={-(-batch_size // length)} or more, or "
+            "trainer.demo_batch_size=null.",
         )

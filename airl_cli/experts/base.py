@@ -64,6 +64,11 @@ class Demonstrations:
         """What the trainer's `set_demonstrations` takes."""
         return self.trajectories if self.samples is None else self.samples
 
+    @property
+    def n_for_training(self) -> int:
+        """Transitions of `for_training`."""
+        return int(self.lengths.sum()) if self.samples is None else len(self.samples)
+
 
 def describe_demonstrations(
     trajectories: Sequence[Trajectory], *, source: str, seed: int, **more: Any

@@ -411,7 +411,7 @@ class ExpertFields(Fields):
 class TrainerFields(Fields):
     """Of AIRL and GAIL."""
 
-    demo_batch_size: Count = 1
+    demo_batch_size: Count | None = None
     demo_minibatch_size: Count | None = None
     n_disc_updates_per_round: CountOrZero = 0
     n_disc_updates_before_pricing: CountOrZero = 0
@@ -474,7 +474,7 @@ class TrainingFields(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
 
     total_timesteps: Count
-    demo_batch_size: Count
+    demo_batch_size: Count | None
     allow_variable_horizon: bool
     checkpoint_every: Count | None = None
     keep_checkpoints: Count = 1

@@ -44,6 +44,17 @@ def test_given_samples_are_used_and_extra_keys_ignored(make_trainer) -> None:
     assert all(isinstance(stats[name], float) for name in FLOATS)
 
 
+def test_without_a_batch_size_few_demonstrations_are_repeated(make_trainer) -> None:
+    game = make_trainer()
+    few = game._demonstrations.sample(7)._asdict()
+    with pytest.raises(InvalidValueError, match="demo_batch_size=32 is more than the 7"):
+        make_trainer(demonstrations=few)
+    game = make_trainer(demonstrations=few, demo_batch_size=None)
+    assert game.demo_batch_size == 512
+    game.train_gen()
+    assert game.train_disc()["n_expert"] == 512
+
+
 @pytest.mark.parametrize("which", ["expert_samples", "gen_samples"])
 def test_a_wrong_number_of_samples_is_refused(make_trainer, which) -> None:
     game = make_trainer()

@@ -68,6 +68,13 @@ def test_the_reward_and_policy_come_back_from_the_directory(trained_run: Path) -
     assert loaded.config["trainer"]["demo_batch_size"] == 128
 
 
+def test_few_demonstrations_are_repeated_within_a_batch(smoke: Airl, tmp_path: Path) -> None:
+    few = ("expert.n_episodes=1", "expert.subsample=20", "trainer.demo_batch_size=null")
+    outcome = smoke(*few)
+    assert (only_run(outcome, tmp_path) / "result.json").is_file()
+    assert "batches of 512 repeat the 25 demonstrated transitions" in outcome.out
+
+
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(
     smoke: Airl, trained_run: Path, tmp_path: Path
 ) -> None:
