@@ -6,16 +6,15 @@ import dataclasses
 import inspect
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.utils import safe_mean
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from airl_cli.algorithms import RewardTrainer
@@ -28,6 +27,7 @@ from airl_cli.evaluation import (
 )
 from airl_cli.experts import cache
 from airl_cli.experts.base import PolicyExpert, Sampling, log
+from airl_cli.experts.training import Candidate, TrainingProgress, train_best
 from airl_cli.identity import describe, short_hash
 from airl_cli.limits import Count, Fraction, NonNegative, Seed, check_limits
 from airl_cli.policy_building import rebuild_policy
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from airl_cli.envs import EnvSpec
 
 _EVALUATION_EPISODES = 20
-_SECONDS_BETWEEN_LINES = 15.0
 _KEPT = 0.9  # of the way from random actions to the promised return
 
 
@@ -65,6 +64,7 @@ class TrainedExpert(PolicyExpert):
             entropy model that AIRL assumes. 0: the plain reward.
         promised_return: True return that these settings are known to reach; None: unknown. An
             expert that covers less than 0.9 of the way to it from random actions is reported.
+        n_candidates: Trainings that are begun; only the best is finished (`train_best`).
 
     Raises:
         InvalidValueError: If a number is out of range.
@@ -84,9 +84,16 @@ class TrainedExpert(PolicyExpert):
     subsample: Count = 1
     temperature: NonNegative = 0.0
     promised_return: float | None = None
+    n_candidates: Count = 1
 
     def __post_init__(self) -> None:
         check_limits(TrainedExpert, vars(self))
+        if self.n_candidates > 1 and self.temperature != 0:
+            raise InvalidValueError(
+                f"n_candidates={self.n_candidates} with temperature={self.temperature}: candidates "
+                "are compared by their plain returns.",
+                "Set one of them: n_candidates=1 or temperature=0.",
+            )
         self.sampling = Sampling(self.n_episodes, self.noise, self.subsample)
 
     def policy_for(self, env: EnvSpec, *, seed: int) -> tuple[BasePolicy, dict[str, Any]]:
@@ -153,6 +160,7 @@ class TrainedExpert(PolicyExpert):
             "seed": self.seed,
             "normalize_reward": self.normalize_reward,
             "temperature": self.temperature,
+            **({} if self.n_candidates == 1 else {"n_candidates": self.n_candidates}),
         }
 
     def _reuse(self, env: EnvSpec, folder: Path) -> tuple[BasePolicy, cache.ExpertRecord] | None:
@@ -179,12 +187,11 @@ class TrainedExpert(PolicyExpert):
     def _train(self, env: EnvSpec, folder: Path) -> tuple[BasePolicy, cache.ExpertRecord]:
         log.info(f"training the expert in {env.id}: {self.total_timesteps:,} steps")
         start = time.perf_counter()
-        venv = env.make(derive_seed(self.seed, "expert environments"), n_envs=self.n_envs)
-        try:
-            with isolated_rng(derive_seed(self.seed, "expert training")):
-                model = self._learn(venv, TrainingProgress(self.total_timesteps))
-        finally:
-            venv.close()
+        if self.temperature == 0:
+            candidates = [self._candidate(env, number) for number in range(self.n_candidates)]
+            model = train_best(candidates, self.total_timesteps)
+        else:
+            model = self._train_softly(env)
         seconds = time.perf_counter() - start
         judged_on = derive_seed(self.seed, "expert evaluation")
         random = random_baseline(env, _EVALUATION_EPISODES, judged_on)
@@ -207,35 +214,51 @@ class TrainedExpert(PolicyExpert):
         # From the file, as the next time, so that a cached expert and a fresh one act alike.
         return self._rebuild(env, folder), record
 
-    def _learn(self, venv: VecEnv, progress: TrainingProgress) -> BaseAlgorithm:
-        if self.temperature == 0:
-            model = self._build(self._training_env(venv))
+    def _candidate(self, env: EnvSpec, number: int) -> Candidate:
+        purpose = f" of candidate {number}" if number else ""
+
+        def build(stack: ExitStack) -> BaseAlgorithm:
+            venv = env.make(self._seed(f"environments{purpose}"), n_envs=self.n_envs)
+            stack.callback(venv.close)
+            model = self._build(self._training_env(venv), self._seed(f"algorithm{purpose}"))
             leave_no_log_folder(model)
-            return model.learn(self.total_timesteps, callback=ProgressCallback(progress))
-        model = self._build(venv)
-        trainer = RewardTrainer(
-            venv=venv,
-            gen_algo=model,
-            custom_logger=Logger(None, []),
-            reward_net=None,
-            temperature=self.temperature,
-            normalize_gen_reward=self.normalize_reward,
-            allow_variable_horizon=True,
-        )
-        trainer.train(
-            self.total_timesteps,
-            lambda _: progress(model.num_timesteps, lambda: trainer.stats["true_return_mean"]),
-        )
-        return model
+            return model
+
+        return Candidate(self._seed(f"training{purpose}"), build)
+
+    def _train_softly(self, env: EnvSpec) -> BaseAlgorithm:
+        """Trains with the entropy of `temperature`."""
+        with (
+            closing(env.make(self._seed("environments"), n_envs=self.n_envs)) as venv,
+            isolated_rng(self._seed("training")),
+        ):
+            model = self._build(venv, self._seed("algorithm"))
+            trainer = RewardTrainer(
+                venv=venv,
+                gen_algo=model,
+                custom_logger=Logger(None, []),
+                reward_net=None,
+                temperature=self.temperature,
+                normalize_gen_reward=self.normalize_reward,
+                allow_variable_horizon=True,
+            )
+            progress = TrainingProgress(self.total_timesteps)
+            trainer.train(
+                self.total_timesteps,
+                lambda _: progress(model.num_timesteps, lambda: trainer.stats["true_return_mean"]),
+            )
+            return model
+
+    def _seed(self, purpose: str) -> int:
+        return derive_seed(self.seed, f"expert {purpose}")
 
     def _training_env(self, venv: VecEnv) -> VecEnv:
         if not self.normalize_reward:
             return venv
         return VecNormalize(venv, norm_obs=False, norm_reward=True, gamma=_gamma(self.algorithm))
 
-    def _build(self, venv: VecEnv) -> BaseAlgorithm:
+    def _build(self, venv: VecEnv, seed: int) -> BaseAlgorithm:
         try:
-            seed = derive_seed(self.seed, "expert algorithm")
             return self.algorithm(env=venv, seed=seed, device=self.device)
         except (AssertionError, TypeError, ValueError) as error:
             raise InvalidValueError(
@@ -280,52 +303,3 @@ def _check_better_than_random(record: cache.ExpertRecord, folder: Path) -> None:
         f"learned from it ({folder})",
         "Train it longer (expert.total_timesteps) or with other settings (expert.algorithm).",
     )
-
-
-class TrainingProgress:
-    """Logs a line at most every 15 seconds.
-
-    Args:
-        total_timesteps: Environment steps of training.
-        clock: Gives the time in seconds.
-    """
-
-    def __init__(
-        self,
-        total_timesteps: int,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._total = total_timesteps
-        self._clock = clock
-        self._start = self._last = clock()
-
-    def __call__(self, done: int, mean_return: Callable[[], float]) -> None:
-        """Logs how far training is, if it is time.
-
-        Args:
-            done: Environment steps so far.
-            mean_return: Of the latest episodes; only called when a line is logged.
-        """
-        now = self._clock()
-        if now - self._last < _SECONDS_BETWEEN_LINES:
-            return
-        self._last = now
-        log.info(
-            f"expert: {done / self._total:.0%} of {self._total:,} steps, "
-            f"{done / (now - self._start):,.0f} steps/s, return {mean_return():,.1f}"
-        )
-
-
-class ProgressCallback(BaseCallback):
-    """Calls a `TrainingProgress` after every step of Stable-Baselines3's own training."""
-
-    def __init__(self, progress: TrainingProgress) -> None:
-        super().__init__()
-        self._progress = progress
-
-    def _on_step(self) -> bool:
-        self._progress(self.num_timesteps, self._mean_return)
-        return True
-
-    def _mean_return(self) -> float:
-        return safe_mean([info["r"] for info in self.model.ep_info_buffer or ()])

@@ -386,6 +386,7 @@ class ExpertFields(Fields):
     subsample: Count = 1
     temperature: NotNegative = 0
     promised_return: Number | None = None
+    n_candidates: Annotated[int, Field(ge=1, le=1000)] = 1
     path: Path = ""
     clip_actions: bool = True
     sha256: Sha256 | None = None

@@ -312,3 +312,44 @@ def test_a_runs_expert_is_found_beside_the_run(
     news()
     assert lost.beside(run, env) is lost
     assert "is not found in lost, nor beside the run" in news()[0]
+
+
+def test_of_several_candidates_the_best_is_finished(
+    make: Any, env: EnvSpec, news: News, tmp_path: Path
+) -> None:
+    settings = {"total_timesteps": 1024, "seed": 1}
+    best = make(**settings, n_candidates=3).demonstrations(env, seed=0)
+    said = [line for line in news() if line.startswith("expert: candidate")]
+    assert [line.split(" returns")[0] for line in said] == [
+        f"expert: candidate {number} of 3" for number in (1, 2, 3)
+    ]
+    assert len({line.split()[6] for line in said}) > 1
+    assert all(line.endswith("after 256 steps") for line in said)
+    again = make(**settings, n_candidates=3, cache_dir=str(tmp_path / "elsewhere"))
+    assert same(best, again.demonstrations(env, seed=0))
+
+
+_remaining: list[float] = []
+
+
+def _noting_rate(progress_remaining: float) -> float:
+    _remaining.append(progress_remaining)
+    return 1e-2
+
+
+def test_a_chosen_candidate_trains_on_with_the_schedules_of_the_whole_training(
+    make: Any, env: EnvSpec
+) -> None:
+    algorithm = partial(sb3.PPO, "MlpPolicy", n_steps=64, batch_size=64, learning_rate=_noting_rate)
+    _remaining.clear()
+    make(algorithm, total_timesteps=1024, n_candidates=2, seed=1).demonstrations(env, seed=0)
+    updates = [share for share in _remaining if share < 1]  # but those of the construction
+    assert updates == sorted(updates, reverse=True)
+    assert updates[0] == 0.875  # a rollout of 128 steps of 1,024
+    assert updates.count(0.875) == 2 * updates.count(0.625)  # both candidates, then the best
+    assert updates[-1] <= 0.0
+
+
+def test_candidates_are_not_compared_by_soft_returns(make: Any) -> None:
+    with pytest.raises(InvalidValueError, match="n_candidates=2 with temperature=0.1"):
+        make(n_candidates=2, temperature=0.1)

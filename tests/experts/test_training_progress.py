@@ -2,7 +2,7 @@ import pytest
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 
-from airl_cli.experts.trained import ProgressCallback, TrainingProgress
+from airl_cli.experts.training import ProgressCallback, TrainingProgress
 from airl_cli.quiet import leave_no_log_folder
 from support.line import Line
 
