@@ -7,26 +7,32 @@ from collections.abc import Callable
 import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.preprocessing import get_flattened_obs_dim, is_image_space
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, FlattenExtractor
+from stable_baselines3.common.torch_layers import (
+    BaseFeaturesExtractor,
+    FlattenExtractor,
+    NatureCNN,
+)
 from torch import nn
 
-from airl_cli.errors import InvalidValueError
 from airl_cli.rewards.layers import BaseNorm, RunningNorm
+
+_IMAGE_FEATURES = 256
+_SMALLEST_OF_NATURE_CNN = 36  # pixels a side that its kernels and strides need
+_SMALLEST_TO_SHRINK = 8
 
 
 class NormalizedFeatures(BaseFeaturesExtractor):
-    """Flattened observations, normalised by running statistics that travel with the policy.
+    """Features of any observation: vectors are normalised, images pass through convolutions.
 
-    Unlike a `VecNormalize` around the environment, they need no file beside the weights, and
-    demonstrations stay what the environment showed.
+    Vectors are flattened and normalised by running statistics that travel with the policy: unlike a
+    `VecNormalize` around the environment, they need no file beside the weights, and demonstrations
+    stay what the environment showed. Images of 36 pixels or more to a side get the layers of SB3's
+    `NatureCNN` (Mnih et al. 2015), smaller ones two convolutions of 3 x 3.
 
     Args:
-        observation_space: Of the environment.
-        norm: Class of the normalisation layer, built with the number of features.
+        observation_space: Of the environment; images are (channels, height, width), as in SB3.
+        norm: Class of the normalisation layer of vectors, built with the number of features.
         clip: Bound of the normalised features.
-
-    Raises:
-        InvalidValueError: Observations that are images.
     """
 
     def __init__(
@@ -35,20 +41,36 @@ class NormalizedFeatures(BaseFeaturesExtractor):
         norm: type[BaseNorm] = RunningNorm,
         clip: float = 10.0,
     ) -> None:
-        if is_image_space(observation_space):
-            raise InvalidValueError(
-                "NormalizedFeatures takes vectors; the environment shows images.",
-                "Leave features_extractor_class out, with policy=CnnPolicy (recipe=none).",
-            )
-        size = get_flattened_obs_dim(observation_space)
+        images = is_image_space(observation_space)
+        size = _IMAGE_FEATURES if images else get_flattened_obs_dim(observation_space)
         super().__init__(observation_space, features_dim=size)
-        self.flatten = nn.Flatten()
-        self.norm = norm(size)
         self.clip = clip
+        self.convolutions: nn.Module | None = None
+        if images:
+            assert isinstance(observation_space, spaces.Box)
+            self.convolutions = _convolutions(observation_space)
+        else:
+            self.flatten = nn.Flatten()
+            self.norm = norm(size)
 
     def forward(self, observations: th.Tensor) -> th.Tensor:
         """Features (batch, features_dim) of preprocessed observations."""
+        if self.convolutions is not None:
+            return self.convolutions(observations)
         return self.norm(self.flatten(observations)).clamp(-self.clip, self.clip)
+
+
+def _convolutions(space: spaces.Box) -> nn.Module:
+    channels, height, width = space.shape
+    if min(height, width) >= _SMALLEST_OF_NATURE_CNN:
+        return NatureCNN(space, _IMAGE_FEATURES)
+    stride = 2 if min(height, width) >= _SMALLEST_TO_SHRINK else 1
+    layers = [
+        *(nn.Conv2d(channels, 32, 3, padding=1), nn.ReLU()),
+        *(nn.Conv2d(32, 64, 3, stride, padding=1), nn.ReLU(), nn.Flatten()),
+    ]
+    size = nn.Sequential(*layers)(th.zeros(1, *space.shape)).shape[1]
+    return nn.Sequential(*layers, nn.Linear(size, _IMAGE_FEATURES), nn.ReLU())
 
 
 class NormalizeFeaturesExtractor(FlattenExtractor):

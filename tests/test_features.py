@@ -33,3 +33,13 @@ def test_a_policy_learns_its_statistics_in_training_and_keeps_them_in_its_weight
     state = model.policy.state_dict()
     assert state["features_extractor.norm.count"] > 0
     assert state["features_extractor.norm.running_mean"].abs().max() > 0
+
+
+@pytest.mark.parametrize("side", [3, 5, 8, 12, 36, 84])
+def test_images_of_any_size_pass_through_convolutions_that_are_trained(side: int) -> None:
+    features = NormalizedFeatures(spaces.Box(0, 255, (3, side, side), np.uint8))
+    out = features(th.rand(2, 3, side, side))
+    assert out.shape == (2, features.features_dim)
+    out.sum().backward()
+    parameters = dict(features.named_parameters())
+    assert parameters and all(p.grad is not None for p in parameters.values())

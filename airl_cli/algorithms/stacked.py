@@ -13,7 +13,7 @@ from stable_baselines3.common.distributions import (
     DiagGaussianDistribution,
 )
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
-from stable_baselines3.common.preprocessing import preprocess_obs
+from stable_baselines3.common.preprocessing import is_image_space, preprocess_obs
 from stable_baselines3.common.torch_layers import MlpExtractor
 from torch import nn
 
@@ -44,6 +44,7 @@ def densities_of(policy: BasePolicy) -> Densities:
     """The fastest way for a policy of this kind."""
     is_stackable = (
         isinstance(policy, ActorCriticPolicy)
+        and not is_image_space(policy.observation_space)  # convolutions gain nothing
         and isinstance(policy.mlp_extractor, MlpExtractor)
         and not policy.squash_output
         and type(policy.action_dist) in (CategoricalDistribution, DiagGaussianDistribution)
@@ -77,7 +78,6 @@ class StackedDensities:
     def __init__(self, policy: ActorCriticPolicy) -> None:
         self._space = policy.action_space
         self._observation_space = policy.observation_space
-        self._normalize_images = policy.normalize_images
         self._actor = copy.deepcopy(_Actor(policy)).eval()
         self._stacked: tuple[list[int], Weights] = ([], {})
 
@@ -91,9 +91,7 @@ class StackedDensities:
         self, weights: Sequence[Weights], obs: th.Tensor, acts: th.Tensor
     ) -> Sequence[th.Tensor]:
         """See `Densities`."""
-        inputs = preprocess_obs(
-            obs, self._observation_space, normalize_images=self._normalize_images
-        )
+        inputs = preprocess_obs(obs, self._observation_space)
         stacked = self._stack(weights)
 
         def outputs_of(one: Weights) -> th.Tensor:

@@ -103,7 +103,7 @@ def check_fits(loaded: LoadedRun, env: EnvSpec) -> None:
     venv = env.make(0, n_envs=1)
     venv.close()
     for name in ("observation_space", "action_space"):
-        ours, theirs = getattr(loaded.policy, name), getattr(venv, name)
+        ours, theirs = getattr(loaded, name), getattr(venv, name)
         if not same_space(ours, theirs):
             raise InvalidValueError(
                 f"the run's policy has the {name.replace('_', ' ')} {describe(ours)}; "

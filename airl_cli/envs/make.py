@@ -22,7 +22,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 from airl_cli.envs.mujoco import without_known_warnings
 from airl_cli.envs.registry import explained_construction, find_spec
 from airl_cli.envs.spaces import check_types
-from airl_cli.envs.wrappers import RepeatableEpisodes, cast_observations
+from airl_cli.envs.wrappers import RepeatableEpisodes, cast_observations, flatten_observations
 from airl_cli.errors import InvalidValueError, RunFailedError
 
 EnvWrapper = Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]]
@@ -49,7 +49,8 @@ def make_vec_env(
 ) -> VecEnv:
     """Make `n_envs` copies of an environment that are stepped together.
 
-    From the inside out: the environment, `wrappers`, SB3's `Monitor` (so that
+    From the inside out: the environment, `wrappers`, Gymnasium's `FlattenObservation` where
+    observations are Dict or Tuple (one vector, of Discrete parts one-hot), SB3's `Monitor` (so that
     `info["episode"]` holds the return `r` and length `l`), `post_wrappers`, a cast of float64
     observations to float32, and `RepeatableEpisodes`. The same `rng` state gives the same streams,
     `parallel` or not.
@@ -112,6 +113,7 @@ class _Blueprint:
         for wrapper in self.wrappers:
             env = wrapper(env)
         check_types(env.observation_space, env.action_space, self.spec.id)
+        env = flatten_observations(env)
         log = None if self.monitor_dir is None else str(self.monitor_dir / f"{index:03d}")
         env = Monitor(env, log)
         for post_wrapper in self.post_wrappers:

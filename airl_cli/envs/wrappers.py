@@ -71,6 +71,13 @@ def cast_observations(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     return env
 
 
+def flatten_observations(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
+    """`env`, with one vector for an observation that has parts (Dict, Tuple), nested ones too."""
+    if isinstance(env.observation_space, spaces.Dict | spaces.Tuple):
+        return gym.wrappers.FlattenObservation(env)
+    return env
+
+
 class FixedHorizon(gym.Wrapper[Any, Any, Any, Any]):
     """Stays where the task ended, for nothing, until the horizon.
 
