@@ -95,6 +95,7 @@ class Discriminator:
         """
         self._set_rates(remaining)
         self.optimizer.zero_grad()
+        generated = self.penalties.shuffled(generated)
         loss, logits = accumulate_gradients(
             self.net,
             self._logits_of,

@@ -48,6 +48,17 @@ class GradientPenalties:
     def __bool__(self) -> bool:
         return max(self.base, self.box, self.r1, self.interpolated) > 0
 
+    def shuffled(self, generated: TransitionBatch) -> TransitionBatch:
+        """The generator's samples (n) in random order, where they are paired with the expert's.
+
+        Samplers draw sets, whose order follows that in which the samples lie: pairs by number would
+        be of early with early and late with late transitions, and always the same ones where the
+        batch is all there is.
+        """
+        if self.interpolated <= 0:
+            return generated
+        return generated.rows(th.as_tensor(self._rng.permutation(len(generated))))
+
     def over(
         self, net: RewardNet, expert: TransitionBatch, generated: TransitionBatch
     ) -> Callable[[TransitionBatch], th.Tensor] | None:

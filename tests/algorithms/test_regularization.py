@@ -65,6 +65,23 @@ def test_the_slope_is_measured_between_expert_and_generator(share: float) -> Non
     assert r1_penalty(line_net(Square), at(2.0)).item() == pytest.approx(2.0)
 
 
+def test_pairs_to_interpolate_between_are_drawn_anew(make_trainer, monkeypatch) -> None:
+    """Draws follow the order of what is stored, and of all there is they are always the same."""
+    pairs = []
+
+    def penalty(net, expert, generated, mix):
+        pairs.append((expert.obs.clone(), generated.obs.clone()))
+        return interpolated_penalty(net, expert, generated, mix)
+
+    monkeypatch.setattr("airl_cli.algorithms.regularization.interpolated_penalty", penalty)
+    game = make_trainer(demo_batch_size=80, gradient_penalty=1.0)
+    game.train(240)
+    (first, partners), (again, others) = pairs[-2:]
+    assert th.equal(first, again)  # all 80 demonstrated transitions
+    assert th.equal(partners.sort(0).values, others.sort(0).values)  # all of the newest rollout
+    assert not th.equal(partners, others)
+
+
 def test_discrete_actions_are_interpolated_as_vectors(make_trainer) -> None:
     game = make_trainer(env={"discrete": True}, gradient_penalty=1.0, r1_penalty=1.0)
     game.train(80)
