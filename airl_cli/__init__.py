@@ -9,20 +9,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airl_cli.algorithms import AIRL, GAIL, AdversarialTrainer
+    from airl_cli.algorithms import AIRL, BC, GAIL, AdversarialTrainer
     from airl_cli.runs import load_reward, load_run
 
 __version__ = "0.1.0"
 
 _WHERE = {
     "AIRL": "airl_cli.algorithms",
+    "BC": "airl_cli.algorithms",
     "GAIL": "airl_cli.algorithms",
     "AdversarialTrainer": "airl_cli.algorithms",
     "load_run": "airl_cli.runs",
     "load_reward": "airl_cli.runs",
 }
 
-__all__ = ["AIRL", "GAIL", "AdversarialTrainer", "__version__", "load_reward", "load_run"]
+__all__ = ["AIRL", "BC", "GAIL", "AdversarialTrainer", "__version__", "load_reward", "load_run"]
 
 
 def __getattr__(name: str) -> Any:

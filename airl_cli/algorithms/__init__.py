@@ -1,7 +1,8 @@
-"""Adversarial imitation: AIRL, GAIL, the trainer that both are, and training on a given reward."""
+"""AIRL, GAIL, the trainer that both are, behaviour cloning, and training on a given reward."""
 
 from airl_cli.algorithms.adversarial import AdversarialTrainer
 from airl_cli.algorithms.airl import AIRL
+from airl_cli.algorithms.cloning import BC
 from airl_cli.algorithms.demonstrations import (
     BaseImitationAlgorithm,
     DemonstrationAlgorithm,
@@ -13,6 +14,7 @@ from airl_cli.algorithms.reward_trainer import RewardTrainer
 
 __all__ = [
     "AIRL",
+    "BC",
     "GAIL",
     "AdversarialTrainer",
     "BaseImitationAlgorithm",

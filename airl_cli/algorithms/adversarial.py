@@ -300,6 +300,9 @@ class AdversarialTrainer(RoundTrainer):
         self._record(self._disc_stats, expert)
         return self._disc_stats
 
+    learns_reward: ClassVar[bool] = True
+    """Whether it takes a `reward_net`."""
+
     uses_log_prob: ClassVar[bool] = True
     """Whether `logits_expert_is_high` is given log-probabilities of actions."""
 

@@ -30,8 +30,12 @@ SQUASH_MARGIN = 1e-6
 """Squashed actions closer than this to a bound share the mass of their cell."""
 
 
-def check_has_log_prob(algorithm: BaseAlgorithm) -> None:
+def check_has_log_prob(algorithm: BaseAlgorithm, *, trainer: str = "AIRL") -> None:
     """Refuses generators without log-probabilities of single actions.
+
+    Args:
+        algorithm: The generator.
+        trainer: What would train it: AIRL, whose discriminator needs them, or BC.
 
     Raises:
         InvalidTypeError: A `TypeError` that names usable generators.
@@ -44,8 +48,9 @@ def check_has_log_prob(algorithm: BaseAlgorithm) -> None:
         return
     else:
         reason = f"its policy {type(policy).__name__} gives no log-probabilities of actions"
+    user = "the discriminator" if trainer == "AIRL" else "the likelihood of demonstrations"
     raise InvalidTypeError(
-        f"AIRL cannot train {name}: {reason}, and the discriminator needs log pi(a|s).",
+        f"{trainer} cannot train {name}: {reason}, and {user} needs log pi(a|s).",
         f"Use {USABLE}, or trainer=gail.",
     )
 

@@ -188,6 +188,7 @@ def _recorded(run: Path) -> dict[str, Any]:
     check = Received().checked
     check(schema.RunFields, config)
     check(schema.TrainingFields, config["trainer"])
+    check(schema.WarmStartFields, config["generator"])
     check(schema.EvaluationFields, config["evaluation"])
     return {"device": "auto", "torch_threads": None, "verbose": True, **config}
 

@@ -10,6 +10,8 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from airl_cli.algorithms import AdversarialTrainer
 from airl_cli.algorithms.checks import check_total_timesteps
+from airl_cli.algorithms.cloning import warm_start
+from airl_cli.algorithms.log_prob import check_has_log_prob
 from airl_cli.commands.job import JobContext, job_context, prepare_process, show
 from airl_cli.commands.resuming import Job, find_job
 from airl_cli.config.instantiation import build
@@ -66,10 +68,12 @@ def train_job(job: Job, context: JobContext) -> float:
     prepare_process(config)
     env, expert = job.part("env"), job.part("expert")
     check_environment(env)
+    check_retraining(config, job)
     with job.open(context) as run:
         n_episodes = config["evaluation"]["n_episodes"]
         random = random_baseline(env, n_episodes, derive_seed(seed, "evaluation"))
-        any_length = config["trainer"]["allow_variable_horizon"] or config["trainer"].get(
+        # Trainers without the key are not misled by episodes of different length.
+        any_length = config["trainer"].get("allow_variable_horizon", True) or config["trainer"].get(
             "absorbing"
         )
         check_fixed_horizon(
@@ -93,6 +97,7 @@ def train_job(job: Job, context: JobContext) -> float:
                 message = "batches of %d repeat the %d demonstrated transitions"
                 run.log.info(message, batch_size, n_transitions)
             run.set_references(demonstrations, random)
+            warm_start_generator(config, trainer, demonstrations.for_training, run)
             run.train(trainer, total_timesteps)
             evaluation = evaluate(
                 trainer.policy,
@@ -143,18 +148,56 @@ def assemble(
     """
     seed = derive_seed(config["seed"], "generator")
     generator = build("generator", part("generator"), env=venv, seed=seed)
-    reward_net = build("reward", part("reward"), venv.observation_space, venv.action_space)
+    if config["generator"].get("warm_start"):
+        build("generator", check_has_log_prob, generator, trainer="BC")
+    make_trainer, parts = part("trainer"), {}
+    if make_trainer.func.learns_reward:
+        spaces = venv.observation_space, venv.action_space
+        parts["reward_net"] = build("reward", part("reward"), *spaces)
     batch_size = config["trainer"]["demo_batch_size"] or 1
     return build(
         "trainer",
-        part("trainer"),
+        make_trainer,
         demonstrations=[stand_in] * -(-batch_size // len(stand_in)),
         venv=venv,
         gen_algo=generator,
-        reward_net=reward_net,
         log_dir=run.path / "tensorboard",
         custom_logger=run.attach(build("logger", part("logger"), run.path)),
+        **parts,
     )
+
+
+def check_retraining(config: Mapping[str, Any], job: Job) -> None:
+    """Refuses the retrain test of a trainer that learns no reward.
+
+    Raises:
+        InvalidValueError: Naming the key.
+    """
+    if config["evaluation"].get("retrain") and not job.part("trainer").func.learns_reward:
+        raise InvalidValueError(
+            "evaluation.retrain=true trains on the learned reward; behaviour cloning learns none.",
+            "Leave it out, or use trainer=airl.",
+        )
+
+
+def warm_start_generator(
+    config: Mapping[str, Any], trainer: AdversarialTrainer, demonstrations: Any, run: Run
+) -> None:
+    """Clones the demonstrations into the generator's policy where `generator.warm_start` says so.
+
+    A checkpoint that the run is resumed from holds a policy that was trained on since.
+
+    Args:
+        config: Checked, plain containers.
+        trainer: That the generator belongs to.
+        demonstrations: What it trains on.
+        run: Gets a line in its log.
+    """
+    if not config["generator"].get("warm_start") or run.has_checkpoint:
+        return
+    rng = np.random.default_rng(derive_seed(config["seed"], "warm start"))
+    log_prob = warm_start(trainer.gen_algo, trainer.venv, demonstrations, rng)
+    run.log.info("the generator starts as a clone: log-likelihood %.3f", log_prob)
 
 
 def check_demonstrations_suffice(

@@ -203,7 +203,7 @@ def generator_of(config: Mapping[str, Any], source: LoadedRun) -> Callable[..., 
     if config["generator"] is source.config["generator"]:
         algorithm: Callable[..., Any] = source.part("generator", trusted=config["trust"])
         return algorithm
-    return instantiate(config["generator"])
+    return instantiate(config["generator"], *TRANSFER_KEYS["generator"])
 
 
 def run_levels(config: Mapping[str, Any], source: LoadedRun) -> tuple[float, float] | None:
@@ -236,11 +236,12 @@ def _assemble(
 
 
 def check_reward_fits(source: LoadedRun, env: EnvSpec) -> None:
-    """Refuses a target in which the run's reward is not defined.
+    """Refuses a run without a reward, or a target in which its reward is not defined.
 
     Raises:
-        InvalidValueError: Naming both spaces.
+        InvalidValueError: Naming the run, or both spaces.
     """
+    uses_action = source.reward_test.uses_action
     venv = env.make(0, n_envs=1)
     venv.close()
     if not same_space(source.observation_space, venv.observation_space):
@@ -249,7 +250,7 @@ def check_reward_fits(source: LoadedRun, env: EnvSpec) -> None:
             f"{env.id} shows {describe(venv.observation_space)}.",
             "Choose a target with the same observations.",
         )
-    if source.reward_test.uses_action and not applies(source, venv):
+    if uses_action and not applies(source, venv):
         raise InvalidValueError(
             f"the reward of {source.path} depends on actions in {describe(source.action_space)}; "
             f"{env.id} takes {describe(venv.action_space)}.",

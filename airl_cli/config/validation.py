@@ -1,7 +1,7 @@
 """All checks of a composed config, in the order in which they help most."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
@@ -37,11 +37,13 @@ TRAIN_KEYS: OwnKeys = {
         "keep_checkpoints": Count,
         "checkpoint_share": Share | None,
     },
+    "generator": {"warm_start": Literal["bc"] | None},
     "evaluation": {"n_episodes": Episodes, "deterministic": bool, "retrain": bool},
 }
 TRANSFER_KEYS: OwnKeys = {
     "": {**_SHARED, **_NAMING, "run": str, "gail_run": str | None},
     "trainer": {"total_timesteps": Count},
+    "generator": {"warm_start": None},
     "upper_bound": {"total_timesteps": Count, "temperature": NonNegative},
     "evaluation": {"n_episodes": Episodes, "deterministic": bool},
 }
@@ -66,6 +68,9 @@ REWARD_KEYS: OwnKeys = {
     },
 }
 
+_MAY_BE_MISSING = ("generator.warm_start",)
+"""Not in configs of the user's own, nor in those that were recorded before there was such a key."""
+
 
 def validated(cfg: DictConfig, own_keys: OwnKeys, *, together: bool = True) -> dict[str, Any]:
     """The config as plain, resolved containers, with every key, type and limit checked.
@@ -88,7 +93,7 @@ def validated(cfg: DictConfig, own_keys: OwnKeys, *, together: bool = True) -> d
             )
         for key in keys:
             path = f"{node}.{key}".lstrip(".")
-            if key not in present:
+            if key not in present and path not in _MAY_BE_MISSING:
                 raise InvalidValueError(
                     f"{path} is missing.", f"Leave out ~{path}, or set {path}=<value>."
                 )

@@ -33,7 +33,7 @@ def draw_training(
     folder: Path,
     rows: Sequence[Mapping[str, float]],
     evaluation: Evaluation,
-    reward_net: RewardNet,
+    reward_net: RewardNet | None,
     *,
     expert: Trajectory | None,
     random: Trajectory | None,
@@ -44,7 +44,7 @@ def draw_training(
         folder: Where the PNG files go.
         rows: Of `metrics.csv`.
         evaluation: Of the trained policy.
-        reward_net: The learned reward.
+        reward_net: The learned reward; None where none is learned.
         expert: An episode of the expert; None: no plot of the reward along episodes.
         random: An episode of random actions; None likewise.
 
@@ -56,12 +56,15 @@ def draw_training(
         title += f", score {evaluation.normalized_score:.2f}"
     levels = mean(evaluation.expert_returns), mean(evaluation.random_returns)
     drawn = [folder / "learning_curve.png", folder / "returns.png"]
-    learning_curve(rows, *levels, drawn[0], title=title)
+    if rows and "log_prob" in rows[0]:
+        likelihood_curve(rows, drawn[0], title=title)
+    else:
+        learning_curve(rows, *levels, drawn[0], title=title)
     return_histogram(evaluation.rows(), drawn[1], title=title)
     if rows and "disc_loss" in rows[0]:
         drawn.append(folder / "discriminator.png")
         discriminator_curves(rows, drawn[-1], title=title)
-    if expert is not None and random is not None:
+    if reward_net is not None and expert is not None and random is not None:
         drawn.append(folder / "reward.png")
         reward_along_episodes(reward_net, expert, random, drawn[-1], title=title)
     return drawn
@@ -103,6 +106,23 @@ def learning_curve(
     _steps_axis(axes)
     axes.set_ylabel("true return per episode (sum of rewards)")
     _legend_above(axes)
+    _save_titled(figure, title, path)
+
+
+def likelihood_curve(
+    rows: Sequence[Mapping[str, float]], path: str | Path, *, title: str = ""
+) -> None:
+    """Log-likelihood of the demonstrated actions over the samples that were trained on.
+
+    Args:
+        rows: Of the `metrics.csv` of behaviour cloning, with `samples` and `log_prob`.
+        path: PNG file to write.
+        title: Above the plot.
+    """
+    figure, axes = _single_panel()
+    axes.plot(_column(rows, "samples"), _column(rows, "log_prob"), "-", color="black")
+    _steps_axis(axes, "demonstrated transitions trained on")
+    axes.set_ylabel("mean log-probability of actions (nats)")
     _save_titled(figure, title, path)
 
 
@@ -297,9 +317,9 @@ def _new_panels(n: int, height: float) -> tuple[Figure, Sequence[Axes]]:
     return figure, list(panels)
 
 
-def _steps_axis(axes: Axes) -> None:
+def _steps_axis(axes: Axes, label: str = "environment steps") -> None:
     axes.set_xlim(left=0)
-    axes.set_xlabel("environment steps")
+    axes.set_xlabel(label)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
 
 

@@ -15,6 +15,8 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.policies import ActorCriticPolicy
 
+from airl_cli.algorithms.batch import TransitionBatch
+from airl_cli.algorithms.cloning import Cloning
 from airl_cli.data.rollout import flatten_trajectories
 from airl_cli.data.types import Transitions
 from airl_cli.experts.base import Demonstrations, Expert, PolicyExpert, Sampling, log
@@ -86,20 +88,14 @@ class ClonedExpert(PolicyExpert):
             policy_kwargs=dict(self.policy_kwargs or {}),
             device=self.device,
         )
-        policy = model.policy
-        optimizer = torch.optim.Adam(policy.parameters(), lr=self.learning_rate)
+        cloning = Cloning(model.policy, self.learning_rate)
+        columns = {name: getattr(taught, name) for name in TransitionBatch._fields}
+        batches = TransitionBatch.of(columns, model.policy.device)
         rng = np.random.default_rng(derive_seed(seed, "cloning batches"))
-        policy.set_training_mode(True)
         for _ in range(self.updates):
             index = rng.integers(len(taught), size=self.batch_size)
-            obs, _ = policy.obs_to_tensor(taught.obs[index])
-            acts = torch.as_tensor(taught.acts[index], device=policy.device)
-            _, log_prob, _ = policy.evaluate_actions(obs, acts)
-            optimizer.zero_grad()
-            (-log_prob.mean()).backward()
-            optimizer.step()
-        policy.set_training_mode(False)
-        return policy
+            cloning.update(batches.rows(torch.as_tensor(index)))
+        return model.policy
 
 
 def _transitions(taught: Demonstrations) -> Transitions:

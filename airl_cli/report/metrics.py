@@ -63,10 +63,11 @@ def read_curve(path: Path) -> Curve:
     except ValueError as error:
         raise InvalidValueError(f"{path.name} is damaged: {error}") from error
     steps, returns, seconds = values.reshape(-1, len(_CURVE_COLUMNS)).T
+    known = np.isfinite(returns)  # none in behaviour cloning, which takes no steps
+    steps = steps[known]
     if not np.all(np.isfinite(steps)) or np.any(np.diff(steps) <= 0):
         raise InvalidValueError(f"{path.name} is damaged: env_steps do not increase")
-    known = np.isfinite(returns)
-    return Curve(steps[known], returns[known], seconds[known])
+    return Curve(steps, returns[known], seconds[known])
 
 
 def _curve_rows(lines: Iterator[list[str]]) -> Iterator[list[float]]:

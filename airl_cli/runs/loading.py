@@ -29,8 +29,11 @@ from airl_cli.text import printable
 
 RewardPair = tuple[RewardNet, RewardNet]
 
-TRAINER_KEYS = ("total_timesteps", "checkpoint_every", "keep_checkpoints", "checkpoint_share")
-"""Of the section `trainer`, what the command reads itself."""
+OWN_KEYS = {
+    "trainer": ("total_timesteps", "checkpoint_every", "keep_checkpoints", "checkpoint_share"),
+    "generator": ("warm_start",),
+}
+"""By section, what the command reads itself."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,7 @@ class LoadedRun:
         observation_space: Of one environment.
         action_space: Likewise.
         policy: The learner; `policy.predict(obs)`.
-        reward_train: The net that trained it, shaping included.
-        reward_test: The net to use again; `predict(state, action, next_state, done)` on NumPy
-            batches gives rewards (batch,).
+        rewards: `reward_train` and `reward_test`; None where no reward was learned.
     """
 
     path: Path
@@ -57,8 +58,23 @@ class LoadedRun:
     observation_space: spaces.Space
     action_space: spaces.Space
     policy: BasePolicy
-    reward_train: RewardNet
-    reward_test: RewardNet
+    rewards: RewardPair | None
+
+    @property
+    def reward_train(self) -> RewardNet:
+        """The net that trained the policy, shaping included; errors as for `reward_test`."""
+        return _learned(self.path, self.rewards)[0]
+
+    @property
+    def reward_test(self) -> RewardNet:
+        """The net to use again.
+
+        `predict(state, action, next_state, done)` on NumPy batches gives rewards (batch,).
+
+        Raises:
+            InvalidValueError: The run learned none: behaviour cloning.
+        """
+        return _learned(self.path, self.rewards)[1]
 
     @property
     def recovers_reward(self) -> bool:
@@ -88,7 +104,7 @@ class LoadedRun:
             if not isinstance(node, Mapping):
                 raise InvalidValueError(f"the run's config has no {name!r} section")
             return reader.checked(models[name], node)
-        return reader.read(self.config, name)
+        return reader.read(self.config, name, *OWN_KEYS.get(name, ()))
 
     def env_spec(self, *, trusted: Sequence[str] = ()) -> EnvSpec:
         """The environment of the run; errors as for `part`."""
@@ -130,10 +146,8 @@ def load_run(
     received = reader_of(folder, trusted)
     received.checked(schema.RunFields, config)
     weights = find_checkpoint(folder, checkpoint)
-    reward_train, reward_test = _load_rewards(
-        received, config, observation_space, action_space, weights, device
-    )
-    algorithm = received.read(config, "generator")
+    rewards = _load_rewards(received, config, observation_space, action_space, weights, device)
+    algorithm = received.read(config, "generator", *OWN_KEYS["generator"])
     policy = made(
         rebuild_policy,
         *(algorithm, observation_space, action_space, weights / layout.POLICY_WEIGHTS),
@@ -147,8 +161,7 @@ def load_run(
         observation_space=observation_space,
         action_space=action_space,
         policy=policy,
-        reward_train=reward_train,
-        reward_test=reward_test,
+        rewards=rewards,
     )
 
 
@@ -164,12 +177,16 @@ def load_reward(
     `predict(state, action, next_state, done)` on NumPy batches gives rewards (batch,) float32.
     Where episodes ended early in training, they are relative to the absorbing state, so that a
     terminal state is worth 0, as RL libraries have it.
+
+    Raises:
+        AirlError: As `load_run`; `InvalidValueError` also where the run learned no reward.
     """
     folder = Path(path)
     config, observation_space, action_space = _read_structure(folder)
     weights = find_checkpoint(folder, checkpoint)
     received = reader_of(folder, trusted)
-    reward = _load_rewards(received, config, observation_space, action_space, weights, device)[1]
+    rewards = _load_rewards(received, config, observation_space, action_space, weights, device)
+    reward = _learned(folder, rewards)[1]
     logit = _absorbing_logit(_read_result(folder / layout.RESULT))
     if logit == 0 or isinstance(reward, RewardFromDiscriminator):
         return reward
@@ -251,10 +268,21 @@ def _load_rewards(
     action_space: spaces.Space,
     weights: Path,
     device: str,
-) -> RewardPair:
-    trainer = received.read(config, "trainer", *TRAINER_KEYS)
+) -> RewardPair | None:
+    trainer = received.read(config, "trainer", *OWN_KEYS["trainer"])
+    if not trainer.func.learns_reward:
+        return None
     net = made(received.read(config, "reward"), observation_space, action_space)
     load_weights(net, weights / layout.REWARD_WEIGHTS)
     net.to(device).eval()
     pair: RewardPair = trainer.func.rewards_of(net)
     return pair
+
+
+def _learned(run: Path, rewards: RewardPair | None) -> RewardPair:
+    if rewards is None:
+        raise InvalidValueError(
+            f"{run} is a run of behaviour cloning, which learns no reward.",
+            "Give a run of trainer=airl.",
+        )
+    return rewards

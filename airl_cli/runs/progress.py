@@ -119,6 +119,11 @@ class Rounds:
         ]
 
     @property
+    def likelihood(self) -> str | None:
+        """Mean log-probability of demonstrated actions, in behaviour cloning."""
+        return number(self._get("log_prob"), ".3f") if "log_prob" in self._stats else None
+
+    @property
     def reward_scale(self) -> str | None:
         """What the generator's reward is divided by."""
         return number(self._get("reward_scale"), ".3g") if "reward_scale" in self._stats else None
@@ -126,6 +131,8 @@ class Rounds:
     def line(self) -> str:
         """Everything in one line."""
         references = f" ({', '.join(self.references)})" if self.references else ""
+        if self.likelihood is not None:
+            return f"round {self.round}, {self.eta}, log-likelihood {self.likelihood}"
         parts = [f"round {self.round}", self.steps, self.speed, self.eta]
         parts.append(f"return {self.learner_return}{references}")
         if self.discriminator:
@@ -253,6 +260,9 @@ class LiveProgress(Progress):
         bar = ProgressBar(total=rounds.total, completed=rounds.done)
         head.add_row(bar, rounds.eta)
         table.add_row(f"round {rounds.round}", head if rounds.total else "")
+        if rounds.likelihood is not None:
+            table.add_row("log-likelihood", rounds.likelihood)
+            return table
         table.add_row("environment", _side_by_side(rounds.steps, rounds.speed))
         table.add_row(
             "true return", _side_by_side(rounds.learner_return, *rounds.references, rounds.score)

@@ -37,7 +37,7 @@ class Trainer(HasWeights, Protocol):
 
     @property
     def reward_test(self) -> Any:
-        """The learned reward, as it is used after training."""
+        """The learned reward, as it is used after training; None where none is learned."""
 
     @property
     def stats(self) -> Mapping[str, float]:

@@ -253,6 +253,11 @@ class Run:
             self._logger = logger
         return logger
 
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether it is resumed from one."""
+        return self._recorder.resumed is not None
+
     def train(self, trainer: Trainer, total_timesteps: int) -> None:
         """Trains from where the run stands to the end, with checkpoints.
 

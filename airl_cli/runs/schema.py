@@ -410,7 +410,7 @@ class ExpertFields(Fields):
 
 
 class TrainerFields(Fields):
-    """Of AIRL and GAIL."""
+    """Of AIRL, GAIL and BC."""
 
     demo_batch_size: Count | None = None
     demo_minibatch_size: Count | None = None
@@ -436,6 +436,8 @@ class TrainerFields(Fields):
     gradient_penalty: NotNegative = 0
     label_smoothing: Fraction = 0
     log_prob_weight: NotNegative = 0
+    updates_per_round: Count = 1
+    learning_rate: NotNegative = 0
 
 
 class EvaluationFields(Fields):
@@ -476,10 +478,18 @@ class TrainingFields(BaseModel):
 
     total_timesteps: Count
     demo_batch_size: Count | None
-    allow_variable_horizon: bool
+    allow_variable_horizon: bool = True
     checkpoint_every: Count | None = None
     keep_checkpoints: Count = 1
     checkpoint_share: Fraction | None = None
+
+
+class WarmStartFields(BaseModel):
+    """What `airl train` itself reads of the section `generator`."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    warm_start: Literal["bc"] | None = None
 
 
 class RunStatus(BaseModel):

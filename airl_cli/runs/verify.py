@@ -23,9 +23,9 @@ _FINAL = f"{layout.CHECKPOINTS}/{layout.FINAL}"
 RECORD = (
     *(layout.CONFIG, layout.SPACES, layout.STATUS, layout.ENVIRONMENT, layout.PROVENANCE),
     *(layout.METRICS, layout.EVALUATION, layout.RESULT),
-    *(f"{_FINAL}/{layout.POLICY_WEIGHTS}", f"{_FINAL}/{layout.REWARD_WEIGHTS}"),
+    f"{_FINAL}/{layout.POLICY_WEIGHTS}",
 )
-"""What a finished run of `airl train` has."""
+"""What a finished run of `airl train` has; a reward only where the trainer learns one."""
 
 _CLOCKS = ("seconds", "steps_per_second")
 _MAX_LISTED = 20
@@ -101,6 +101,8 @@ def _same(a: float, b: float) -> bool:
 
 def _weights(run: Path, again: Path) -> Iterator[str]:
     for name in (layout.POLICY_WEIGHTS, layout.REWARD_WEIGHTS):
+        if not any((folder / _FINAL / name).exists() for folder in (run, again)):
+            continue  # behaviour cloning learns no reward
         before, now = (read_tensors(folder / _FINAL / name) for folder in (run, again))
         for key, tensor in before.items():
             other = now.get(key)

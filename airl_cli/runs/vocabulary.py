@@ -87,7 +87,7 @@ KINDS: dict[str, Kind] = {
     "trainer": Kind(
         schema.TrainerFields,
         "airl_cli.algorithms.AdversarialTrainer",
-        (*_of("airl_cli.algorithms", "AIRL GAIL"), *_of("airl_cli", "AIRL GAIL")),
+        (*_of("airl_cli.algorithms", "AIRL BC GAIL"), *_of("airl_cli", "AIRL BC GAIL")),
     ),
     "expert": Kind(
         schema.ExpertFields,

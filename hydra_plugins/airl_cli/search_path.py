@@ -44,7 +44,13 @@ def env_folder(option: str, env_id: str | None) -> str:
     return re.sub(r"[^\w.-]+", "-", str(env_id).rpartition(":")[2]).strip("-.") or option
 
 
+def without(excluded: str, choice: str, recipe: str) -> str:
+    """The name of a recipe, or `none` with the one choice that recipes are not for."""
+    return "none" if choice == excluded else recipe
+
+
 OmegaConf.register_new_resolver("env_folder", env_folder, replace=True)
+OmegaConf.register_new_resolver("without", without, replace=True)
 
 
 def _leads_to(path: str, folder: Path) -> bool:

@@ -34,7 +34,7 @@ def test_changed_and_missing_files_are_named(run: Path) -> None:
     (run / "metrics.csv").write_bytes(content.replace(b"0", b"1", 1))
     (run / "checkpoints/final/reward.safetensors").unlink()
     found = differences_to_manifest(run)
-    assert found[0] == "checkpoints/final/reward.safetensors: missing"
+    assert found[0] == "checkpoints/final/reward.safetensors: is missing"
     assert found[1].startswith("metrics.csv: is damaged: its SHA-256 has changed")
     assert len(found) == 2
 
