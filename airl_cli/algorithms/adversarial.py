@@ -26,7 +26,7 @@ from airl_cli.algorithms.checks import (
 )
 from airl_cli.algorithms.discriminator import Discriminator, DiscriminatorSummaries
 from airl_cli.algorithms.health import require_finite
-from airl_cli.algorithms.log_prob import has_log_prob
+from airl_cli.algorithms.log_prob import check_valid, has_log_prob
 from airl_cli.algorithms.past_policies import PastPolicies
 from airl_cli.algorithms.regularization import GradientPenalties
 from airl_cli.algorithms.rounds import RoundTrainer
@@ -407,6 +407,8 @@ class AdversarialTrainer(RoundTrainer):
         sampler = demonstration_sampler(demonstrations, at_least, self.rng, self.gen_algo.device)
         if isinstance(sampler, ArraySampler):
             check_shapes(sampler.transitions, self.venv)
+            if self.uses_log_prob:
+                check_valid(self.policy, sampler.transitions.obs, sampler.transitions.acts)
         self._demonstrations = sampler
 
     def state_dict(self) -> State:

@@ -22,7 +22,7 @@ from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.checks import check_shapes, check_total_timesteps
 from airl_cli.algorithms.demonstrations import DemonstrationAlgorithm
 from airl_cli.algorithms.health import Weights, require_finite
-from airl_cli.algorithms.log_prob import action_log_prob, check_has_log_prob
+from airl_cli.algorithms.log_prob import action_log_prob, check_has_log_prob, check_valid
 from airl_cli.algorithms.samples import ArraySampler, Demonstrations, demonstration_sampler
 from airl_cli.algorithms.state import (
     State,
@@ -156,6 +156,7 @@ class BC(DemonstrationAlgorithm):
         )
         if isinstance(sampler, ArraySampler):
             check_shapes(sampler.transitions, self.venv)
+            check_valid(self.policy, sampler.transitions.obs, sampler.transitions.acts)
         self._demonstrations = sampler
 
     def train(

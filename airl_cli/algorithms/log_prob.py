@@ -23,9 +23,11 @@ from stable_baselines3.common.distributions import (
 )
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 
-from airl_cli.errors import InvalidTypeError
+from airl_cli.data.policies import takes_masks
+from airl_cli.envs.masks import n_masks
+from airl_cli.errors import InvalidTypeError, InvalidValueError
 
-USABLE = "PPO, A2C, TRPO (on-policy) or SAC, TQC, CrossQ (off-policy)"
+USABLE = "PPO, A2C, TRPO, MaskablePPO (on-policy) or SAC, TQC, CrossQ (off-policy)"
 SQUASH_MARGIN = 1e-6
 """Squashed actions closer than this to a bound share the mass of their cell."""
 
@@ -42,6 +44,8 @@ def check_has_log_prob(algorithm: BaseAlgorithm, *, trainer: str = "AIRL") -> No
     """
     policy = algorithm.policy
     name = type(algorithm).__name__
+    if takes_masks(policy):
+        _check_shows_masks(algorithm, trainer)
     if hasattr(policy, "lstm_actor"):
         reason = "its actions depend on a memory, so log pi(a|s) of a single step is not defined"
     elif has_log_prob(policy):
@@ -59,6 +63,8 @@ def has_log_prob(policy: BasePolicy) -> bool:
     """Whether `action_log_prob` can be computed."""
     if hasattr(policy, "lstm_actor"):
         return False
+    if takes_masks(policy):
+        return True
     return isinstance(policy, ActorCriticPolicy) or _squashed_actor(policy) is not None
 
 
@@ -80,11 +86,58 @@ def action_log_prob(policy: BasePolicy, obs: th.Tensor, acts: th.Tensor) -> th.T
         mean, log_std, kwargs = actor.get_action_dist_params(obs)  # type: ignore[operator]
         distribution = actor.action_dist.proba_distribution(mean, log_std, **kwargs)  # type: ignore
         squashed = True
+    elif takes_masks(policy):
+        distribution = policy.get_distribution(obs, masks_in(policy, obs))  # type: ignore[operator]
+        squashed = False
     else:
         assert isinstance(policy, ActorCriticPolicy)
         distribution = policy.get_distribution(obs)
         squashed = policy.squash_output
     return _log_prob(distribution, squashed, policy.action_space, acts)
+
+
+def masks_in(policy: BasePolicy, obs: th.Tensor) -> th.Tensor:
+    """The action masks (batch, n) at the end of observations, see `envs.MasksInObservation`."""
+    return obs[:, -n_masks(policy.action_space) :] > 0.5
+
+
+def check_valid(policy: BasePolicy, obs: th.Tensor, acts: th.Tensor) -> None:
+    """Refuses demonstrations of a masked policy with actions that their masks forbid.
+
+    Args:
+        policy: That is to be trained on them.
+        obs: Observations (batch, *observation shape).
+        acts: Actions (batch, *action shape).
+
+    Raises:
+        InvalidValueError: Says how many there are.
+    """
+    if not takes_masks(policy):
+        return
+    space, masks = policy.action_space, masks_in(policy, obs)
+    choices = acts.reshape(len(acts), -1).long()
+    sizes = {spaces.Discrete: "n", spaces.MultiDiscrete: "nvec"}
+    name = next((name for kind, name in sizes.items() if isinstance(space, kind)), None)
+    options = th.as_tensor(getattr(space, name) if name else 2).flatten().expand(choices.shape[1])
+    first = (options.cumsum(0) - options).to(choices.device)
+    n_invalid = int((~masks.gather(1, choices + first)).any(1).sum())
+    if n_invalid:
+        raise InvalidValueError(
+            f"{n_invalid} of {len(acts)} demonstrated actions are ones that the masks forbid.",
+            "Demonstrate with expert=maskable_ppo, or use generator=ppo, which has no masks.",
+        )
+
+
+def _check_shows_masks(algorithm: BaseAlgorithm, trainer: str) -> None:
+    venv = algorithm.get_env()
+    if venv is None or venv.has_attr("n_action_masks"):
+        return
+    raise InvalidValueError(
+        f"{trainer} needs log pi(a|s) of {type(algorithm).__name__}, which depends on the masks, "
+        "and the observations do not hold them.",
+        "Use env=masked env.id=... (the wrapper airl_cli.envs.MasksInObservation), or "
+        "trainer=gail.",
+    )
 
 
 def _log_prob(

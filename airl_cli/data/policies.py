@@ -15,6 +15,7 @@ from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.vec_env import VecEnv
 
 from airl_cli.data.spaces import describe
+from airl_cli.envs.masks import METHOD, masks_of, valid_sample
 from airl_cli.errors import InvalidTypeError, InvalidValueError
 
 State = tuple[np.ndarray, ...] | None
@@ -142,20 +143,21 @@ def redraw_noise(policy: Predictor, n_envs: int) -> None:
 
 
 def _from_predictor(policy: Predictor, venv: VecEnv, deterministic: bool) -> PolicyCallable:
-    masked = _takes_masks(policy) and venv.has_attr("action_masks")
+    masked = takes_masks(policy)
 
     def act(obs: Any, states: State, episode_starts: np.ndarray) -> tuple[np.ndarray, State]:
         if not deterministic:
             redraw_noise(policy, len(episode_starts))
-        masks = {"action_masks": np.stack(venv.env_method("action_masks"))} if masked else {}
+        masks = masks_of(venv) if masked else None
+        given = {} if masks is None else {"action_masks": np.stack(masks)}
         return policy.predict(
-            obs, state=states, episode_start=episode_starts, deterministic=deterministic, **masks
+            obs, state=states, episode_start=episode_starts, deterministic=deterministic, **given
         )
 
     return act
 
 
-def _takes_masks(policy: Any) -> bool:
+def takes_masks(policy: Any) -> bool:
     """Whether it is a policy of invalid action masking (sb3-contrib's MaskablePPO)."""
     inner = _sb3_policy(policy)
     return inner is not None and "action_masks" in inspect.signature(inner.predict).parameters
@@ -168,6 +170,8 @@ def _random(venv: VecEnv, rng: np.random.Generator | None) -> PolicyCallable:
             "Wrap the environment so that its actions are Box, Discrete, MultiDiscrete or "
             "MultiBinary.",
         )
+    if venv.has_attr(METHOD):
+        return _random_valid(venv, rng)
     if rng is None:
         one = venv.action_space
         return lambda obs, states, starts: (np.stack([one.sample() for _ in starts]), None)
@@ -175,6 +179,18 @@ def _random(venv: VecEnv, rng: np.random.Generator | None) -> PolicyCallable:
     space = batch_space(copy.deepcopy(venv.action_space), venv.num_envs)
     space.seed(int(rng.integers(2**31)))
     return lambda obs, states, episode_starts: (space.sample(), None)
+
+
+def _random_valid(venv: VecEnv, rng: np.random.Generator | None) -> PolicyCallable:
+    space = venv.action_space
+    if rng is not None:
+        space = copy.deepcopy(space)
+        space.seed(int(rng.integers(2**31)))
+
+    def act(obs: Any, states: State, episode_starts: np.ndarray) -> tuple[np.ndarray, State]:
+        return np.stack([valid_sample(space, masks) for masks in masks_of(venv) or ()]), None
+
+    return act
 
 
 def _checked(policy: PolicyCallable, venv: VecEnv) -> PolicyCallable:

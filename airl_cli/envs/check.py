@@ -13,6 +13,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import Space, spaces
 
+from airl_cli.envs.masks import random_action
 from airl_cli.envs.spaces import check_policy_spaces
 from airl_cli.envs.spec import EnvSpec
 from airl_cli.envs.wrappers import failed, time_limit
@@ -101,7 +102,7 @@ def _check_api(inner: gym.Env[Any, Any], name: str) -> None:
             f"{name}: reset returned {_kind(returned)} instead of (observation, info).", _NEW_API
         )
     check_observation(inner.observation_space, returned[0], f"{name}: reset")
-    action = inner.action_space.sample()
+    action = random_action(inner)
     returned = _called(name, "step", lambda: inner.step(action))
     if not isinstance(returned, tuple) or len(returned) != 5 or not isinstance(returned[4], dict):
         raise InvalidTypeError(
@@ -154,7 +155,7 @@ def _probe(outer: gym.Env[Any, Any], name: str) -> Probe:
     observation, _ = outer.reset(seed=0)
     check_observation(outer.observation_space, observation, f"{name}: reset")
     while steps < _STEPS or (limit is None and not lengths):
-        observation, reward, terminated, truncated, _ = outer.step(outer.action_space.sample())
+        observation, reward, terminated, truncated, _ = outer.step(random_action(outer))
         check_observation(outer.observation_space, observation, f"{name}: step")
         _check_reward(reward, name)
         steps, length = steps + 1, length + 1

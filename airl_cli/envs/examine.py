@@ -17,6 +17,7 @@ from stable_baselines3.common.env_checker import check_env as check_with_sb3
 
 from airl_cli.envs.check import check_environment
 from airl_cli.envs.dynamics import replay
+from airl_cli.envs.masks import random_action
 from airl_cli.envs.spec import EnvSpec
 from airl_cli.envs.wrappers import RepeatableEpisodes
 from airl_cli.errors import one_line
@@ -145,7 +146,7 @@ def _random_episodes(outer: gym.Env[Any, Any]) -> Sample:
     while len(lengths) < _EPISODES:
         if flat:
             obs.append(np.asarray(observation, dtype=np.float64).ravel())
-        observation, reward, terminated, truncated, _ = outer.step(outer.action_space.sample())
+        observation, reward, terminated, truncated, _ = outer.step(random_action(outer))
         rewards.append(float(reward))
         if terminated or truncated:
             lengths.append(len(rewards) - begun)
@@ -222,7 +223,7 @@ def _rollout(outer: gym.Env[Any, Any], seed: int) -> list[Any]:
     outer.action_space.seed(0)
     seen = [outer.reset(seed=seed)[0]]
     for _ in range(_FEW_STEPS):
-        observation, reward, terminated, truncated, _ = outer.step(outer.action_space.sample())
+        observation, reward, terminated, truncated, _ = outer.step(random_action(outer))
         seen += [observation, reward, terminated, truncated]
         if terminated or truncated:
             break
@@ -267,7 +268,7 @@ def _states(env: EnvSpec, outer: gym.Env[Any, Any]) -> Finding:
     obs, acts, next_obs = [], [], []
     observation, _ = outer.reset(seed=3)
     for _ in range(_FEW_STEPS):
-        action = outer.action_space.sample()
+        action = random_action(outer)
         following, _, terminated, truncated, _ = outer.step(action)
         obs.append(observation)
         acts.append(action)

@@ -13,6 +13,7 @@ from gymnasium.vector.utils import batch_space
 from stable_baselines3.common.vec_env import VecNormalize
 
 from airl_cli.data.policies import Predictor
+from airl_cli.envs.masks import valid_sample
 from airl_cli.errors import InvalidValueError, NotFoundError, one_line
 from airl_cli.limits import Fraction, check_limit
 from airl_cli.policy_building import SpacesVecEnv
@@ -44,10 +45,17 @@ class NoisyPolicy:
         acts = np.array(own)
         chosen = torch.rand(len(acts)).numpy() < self.noise
         if chosen.any():
-            batch = batch_space(self.action_space, len(acts))
-            batch.seed(int(torch.randint(2**31, ())))
-            acts[chosen] = np.asarray(batch.sample())[chosen]
+            acts[chosen] = self._random(len(acts), kwargs.get("action_masks"))[chosen]
         return acts, state
+
+    def _random(self, n: int, masks: np.ndarray | None) -> np.ndarray:
+        seed = int(torch.randint(2**31, ()))
+        if masks is None:
+            batch = batch_space(self.action_space, n)
+            batch.seed(seed)
+            return np.asarray(batch.sample())
+        self.action_space.seed(seed)
+        return np.stack([valid_sample(self.action_space, each) for each in masks])
 
 
 class NormalizedPolicy:

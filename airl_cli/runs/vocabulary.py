@@ -54,7 +54,7 @@ KINDS: dict[str, Kind] = {
         schema.WrapperFields,
         "gymnasium.Wrapper",
         (
-            *_of("airl_cli.envs", "FixedHorizon ZeroBased"),
+            *_of("airl_cli.envs", "FixedHorizon MasksInObservation ZeroBased"),
             *_of("seals.util", "AutoResetWrapper AbsorbAfterDoneWrapper"),
             *_of(
                 "gymnasium.wrappers",

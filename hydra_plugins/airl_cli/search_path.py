@@ -33,13 +33,13 @@ class OwnOptions(SearchPathPlugin):
 
 
 def env_folder(option: str, env_id: str | None) -> str:
-    """Where runs of an environment lie: its option's name, or for `env=gym` its id.
+    """Where runs of an environment lie: its option's name, or of `gym` and `masked` its id.
 
     Args:
         option: Of the group `env`.
         env_id: As registered, perhaps with a module in front.
     """
-    if option != "gym" or not env_id:
+    if option not in ("gym", "masked") or not env_id:
         return option
     return re.sub(r"[^\w.-]+", "-", str(env_id).rpartition(":")[2]).strip("-.") or option
 
