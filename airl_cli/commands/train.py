@@ -16,10 +16,11 @@ from airl_cli.commands.job import JobContext, job_context, prepare_process, show
 from airl_cli.commands.resuming import Job, find_job
 from airl_cli.config.instantiation import build
 from airl_cli.data.types import Trajectory
-from airl_cli.envs import check_environment, check_fixed_horizon
+from airl_cli.envs import EnvSpec, check_environment, check_fixed_horizon
 from airl_cli.errors import InvalidValueError
-from airl_cli.evaluation import evaluate, random_baseline
+from airl_cli.evaluation import Baseline, Evaluation, evaluate, random_baseline
 from airl_cli.evaluation.retrain import ROUND_SETTINGS, retrain
+from airl_cli.experts import Demonstrations
 from airl_cli.experts.check import check_demonstrations
 from airl_cli.nodes import lookup
 from airl_cli.runs import Run
@@ -99,31 +100,52 @@ def train_job(job: Job, context: JobContext) -> float:
             run.set_references(demonstrations, random)
             warm_start_generator(config, trainer, demonstrations.for_training, run)
             run.train(trainer, total_timesteps)
-            evaluation = evaluate(
-                trainer.policy,
-                env,
-                seed=seed,
-                expert_policy=demonstrations.policy,
-                expert_returns=demonstrations.returns,
-                random=random,
-                n_episodes=n_episodes,
-                deterministic=config["evaluation"]["deterministic"],
-            )
-            if config["evaluation"].get("retrain"):
-                evaluation = retrain(
-                    evaluation,
-                    job.part("generator"),
-                    env,
-                    trainer.reward_test,
-                    total_timesteps=total_timesteps,
-                    absorbing_logit=trainer.absorbing_state.c,
-                    deterministic=config["evaluation"]["deterministic"],
-                    **{name: config["trainer"].get(name) for name in ROUND_SETTINGS},
-                )
+            evaluation = evaluated(job, trainer, env, demonstrations, random)
             run.finish(trainer, evaluation)
     show(evaluation.table())
     run.log.info("everything is in %s", run.path)
     return evaluation.normalized_score
+
+
+def evaluated(
+    job: Job,
+    trainer: AdversarialTrainer,
+    env: EnvSpec,
+    demonstrations: Demonstrations,
+    random: Baseline,
+) -> Evaluation:
+    """The trained policy on the true reward; with `evaluation.retrain` new ones beside it.
+
+    Args:
+        job: With its config checked.
+        trainer: At the end of training.
+        env: The environment.
+        demonstrations: The expert's.
+        random: Episodes of random actions.
+    """
+    config, deterministic = job.config, job.config["evaluation"]["deterministic"]
+    evaluation = evaluate(
+        trainer.policy,
+        env,
+        seed=config["seed"],
+        expert_policy=demonstrations.policy,
+        expert_returns=demonstrations.returns,
+        random=random,
+        n_episodes=config["evaluation"]["n_episodes"],
+        deterministic=deterministic,
+    )
+    if not config["evaluation"].get("retrain"):
+        return evaluation
+    return retrain(
+        evaluation,
+        job.part("generator"),
+        env,
+        trainer.reward_test,
+        total_timesteps=config["trainer"]["total_timesteps"],
+        absorbing_logit=trainer.absorbing_state.c,
+        deterministic=deterministic,
+        **{name: config["trainer"].get(name) for name in ROUND_SETTINGS},
+    )
 
 
 def assemble(
