@@ -14,9 +14,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from airl_cli.envs.observations import Float32Observation
 from airl_cli.envs.registry import find_spec
 from airl_cli.envs.spec import EnvSpec
-from airl_cli.envs.wrappers import Float32Observation
 
 _TOLERANCE = 0.02  # of the usual change of an observation's element within a step
 _ROUNDING = 1e-4  # of its size: recordings are often float32

@@ -20,9 +20,14 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from airl_cli.envs.mujoco import without_known_warnings
+from airl_cli.envs.observations import (
+    cast_observations,
+    flatten_observations,
+    stack_observations,
+)
 from airl_cli.envs.registry import explained_construction, find_spec
 from airl_cli.envs.spaces import check_types
-from airl_cli.envs.wrappers import RepeatableEpisodes, cast_observations, flatten_observations
+from airl_cli.envs.wrappers import RepeatableEpisodes
 from airl_cli.errors import InvalidValueError, RunFailedError
 
 EnvWrapper = Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]]
@@ -46,14 +51,15 @@ def make_vec_env(
     log_dir: str | Path | None = None,
     wrappers: Sequence[EnvWrapper] = (),
     import_module: str | None = None,
+    history: int = 1,
 ) -> VecEnv:
     """Make `n_envs` copies of an environment that are stepped together.
 
     From the inside out: the environment, `wrappers`, Gymnasium's `FlattenObservation` where
-    observations are Dict or Tuple (one vector, of Discrete parts one-hot), SB3's `Monitor` (so that
-    `info["episode"]` holds the return `r` and length `l`), `post_wrappers`, a cast of float64
-    observations to float32, and `RepeatableEpisodes`. The same `rng` state gives the same streams,
-    `parallel` or not.
+    observations are Dict or Tuple (one vector, of Discrete parts one-hot), `history`, SB3's
+    `Monitor` (so that `info["episode"]` holds the return `r` and length `l`), `post_wrappers`, a
+    cast of float64 observations to float32, and `RepeatableEpisodes`. The same `rng` state gives
+    the same streams, `parallel` or not.
 
     Args:
         env_name: Registered id; `seals/...` and `module:id` are imported by themselves.
@@ -68,6 +74,7 @@ def make_vec_env(
         wrappers: Callables `env -> env` that belong to the task itself, applied in order inside
             `Monitor`, so that returns and lengths are those of the wrapped environment.
         import_module: Module whose import registers `env_name`.
+        history: Observations that are shown at a time, see `stack_observations`.
 
     Raises:
         NotFoundError: If the id is unknown or something that it needs is not installed.
@@ -85,6 +92,7 @@ def make_vec_env(
         kwargs=dict(env_make_kwargs or {}),
         max_episode_steps=max_episode_steps,
         import_module=import_module,
+        history=history,
         wrappers=tuple(wrappers),
         post_wrappers=tuple(post_wrappers or ()),
         monitor_dir=monitor_dir,
@@ -100,6 +108,7 @@ class _Blueprint:
     kwargs: dict[str, Any]
     max_episode_steps: int | None
     import_module: str | None
+    history: int
     wrappers: tuple[EnvWrapper, ...]
     post_wrappers: tuple[PostWrapper, ...]
     monitor_dir: Path | None
@@ -113,7 +122,7 @@ class _Blueprint:
         for wrapper in self.wrappers:
             env = wrapper(env)
         check_types(env.observation_space, env.action_space, self.spec.id)
-        env = flatten_observations(env)
+        env = stack_observations(flatten_observations(env), self.history)
         log = None if self.monitor_dir is None else str(self.monitor_dir / f"{index:03d}")
         env = Monitor(env, log)
         for post_wrapper in self.post_wrappers:

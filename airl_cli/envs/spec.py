@@ -30,6 +30,8 @@ class EnvSpec:
         import_module: Module whose import registers the id.
         vectorization: `"dummy"`: all copies in this process; `"subproc"`: one process each.
         wrappers: Callables `env -> env`, innermost first; part of the task.
+        history: Observations that are shown at a time: where one does not show the whole state,
+            several may.
 
     Raises:
         InvalidValueError: If a value is out of range.
@@ -42,6 +44,7 @@ class EnvSpec:
     import_module: str | None = None
     vectorization: Literal["dummy", "subproc"] = "dummy"
     wrappers: Sequence[EnvWrapper] = ()
+    history: Count = 1
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -53,12 +56,13 @@ class EnvSpec:
                 f"Set it to one of {', '.join(VECTORIZATIONS)}.",
             )
 
-    def make(self, seed: int, n_envs: int | None = None) -> VecEnv:
+    def make(self, seed: int, n_envs: int | None = None, **more: Any) -> VecEnv:
         """Make the vectorised environment.
 
         Args:
             seed: Determines everything random in it; the vectorisation makes no difference.
             n_envs: Number of copies, if not the spec's own.
+            **more: For `make_vec_env`.
 
         Raises:
             NotFoundError: If the id is unknown or something that it needs is not installed.
@@ -70,9 +74,10 @@ class EnvSpec:
             n_envs=self.n_envs if n_envs is None else n_envs,
             parallel=self.vectorization == "subproc",
             max_episode_steps=self.max_episode_steps,
-            env_make_kwargs=self.kwargs,
             wrappers=self.wrappers,
             import_module=self.import_module,
+            history=self.history,
+            **{"env_make_kwargs": self.kwargs, **more},
         )
 
     def spaces(self) -> tuple[Space[Any], Space[Any]]:
@@ -101,4 +106,5 @@ class EnvSpec:
             "kwargs": describe(self.kwargs or {}),
             "import_module": self.import_module,
             "wrappers": describe(self.wrappers),
+            **({} if self.history == 1 else {"history": self.history}),
         }

@@ -20,7 +20,6 @@ from stable_baselines3.common.vec_env import VecEnv
 from airl_cli.data import rollout
 from airl_cli.data.formats.base import require
 from airl_cli.envs import EnvSpec
-from airl_cli.envs.make import make_vec_env
 from airl_cli.envs.mujoco import choose_gl, draws_with_mujoco
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError, one_line
 from airl_cli.seeding import derive_seed, isolated_rng
@@ -124,15 +123,9 @@ def _make(env: EnvSpec, seed: int, record: Any = None) -> VecEnv:
     def wrapper(inner: gym.Env[Any, Any], index: int) -> gym.Env[Any, Any]:
         return inner if record is None else record(inner)
 
-    return make_vec_env(
-        env.id,
-        rng=np.random.default_rng(seed),
-        n_envs=1,
-        max_episode_steps=env.max_episode_steps,
-        env_make_kwargs={**(env.kwargs or {}), "render_mode": _MODE},
-        wrappers=env.wrappers,
-        import_module=env.import_module,
-        post_wrappers=[wrapper],
+    drawn = {**(env.kwargs or {}), "render_mode": _MODE}
+    return replace(env, vectorization="dummy").make(
+        seed, n_envs=1, env_make_kwargs=drawn, post_wrappers=[wrapper]
     )
 
 

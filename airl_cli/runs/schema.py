@@ -147,6 +147,7 @@ class EnvFields(Fields):
     max_episode_steps: Count | None = None
     kwargs: Plain | None = None
     vectorization: Literal["dummy", "subproc"] = "dummy"
+    history: Annotated[int, Field(ge=1, le=1000)] = 1
     wrappers: Annotated[list[Annotated[Any, _part("wrapper")]], Field(max_length=16)] = []
     direction: Literal["left", "right"] = "left"
     length: Number = 0

@@ -41,6 +41,21 @@ def test_an_environment_trains_and_its_run_is_used_again(
     assert np.isfinite(reward).all()
 
 
+@pytest.mark.parametrize(
+    ("kind", "shape"), [("Dict", (3, 57)), ("Image", (36, 40, 3)), ("MultiBinary", (3, 6))]
+)
+def test_a_history_is_shown_to_policy_and_reward(
+    kind: str, shape: tuple[int, ...], airl: Airl, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    env = ("env=gym", f"env.id=Goal{kind}-v0", "env.import_module=support.goal", "env.history=3")
+    trained = airl("train", *env, *FEW, "trainer.total_timesteps=64", f"hydra.run.dir={run}")
+    assert trained.code == 0, trained.err
+    assert airl_cli.load_run(run).observation_space.shape == shape
+    evaluated = airl("evaluate", f"run={run}", "evaluation.n_episodes=2")
+    assert evaluated.code == 0, evaluated.err
+
+
 def test_demonstrations_of_parts_are_kept_as_one_vector(airl: Airl, tmp_path: Path) -> None:
     env = ("env=gym", "env.id=GoalDict-v0", "env.import_module=support.goal")
     demos = tmp_path / "demos.npz"
