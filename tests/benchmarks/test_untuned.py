@@ -68,14 +68,16 @@ def test_the_table_has_a_row_per_task_and_the_mean_over_all_runs(untuned, tmp_pa
     assert "Interquartile mean over all runs: 0.950" in "\n".join(lines)
 
 
-def test_the_only_recipe_of_the_tasks_normalises_observations():
+def test_the_only_recipe_of_the_tasks_is_about_features_and_the_expert():
     task = ["env=gym", "env.id=Hopper-v5"]
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         given = compose("train", task)
         without = compose("train", [*task, "recipe=none", "recipe/expert=none"])
     OmegaConf.set_struct(given, False)
+    OmegaConf.set_struct(without, False)
     for algorithm in (given.generator, given.expert.algorithm):
         extractor = algorithm.policy_kwargs.pop("features_extractor_class")
         assert extractor._target_ == "airl_cli.features.NormalizedFeatures"
+    assert given.expert.pop("n_candidates") > without.expert.pop("n_candidates")
     assert all(given[section] == without[section] for section in given if section != "recipe")
     assert given.trainer.absorbing
