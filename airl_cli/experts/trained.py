@@ -59,6 +59,9 @@ class TrainedExpert(PolicyExpert):
         device: Where it is trained and acts.
         noise: Probability with which the demonstrator takes a random action instead of its own.
         subsample: Train on every k-th transition of the demonstrations only.
+        stop_when_settled: End the training before `total_timesteps` once 100 episodes in a row
+            returned the same and none before more (`StopWhenSettled`). Without effect where
+            there is a `temperature`, which asks for more than returns.
         temperature: Tau of the entropy that the expert is trained with: it maximises
             `E[sum_t r - tau log pi]`, so that its demonstrations are those of the maximum
             entropy model that AIRL assumes. 0: the plain reward.
@@ -82,6 +85,7 @@ class TrainedExpert(PolicyExpert):
     device: str = "cpu"
     noise: Fraction = 0.0
     subsample: Count = 1
+    stop_when_settled: bool = False
     temperature: NonNegative = 0.0
     promised_return: float | None = None
     n_candidates: Count = 1
@@ -156,6 +160,7 @@ class TrainedExpert(PolicyExpert):
             **({} if source is None else {"source": source}),
             "algorithm": _describe_algorithm(self.algorithm),
             "total_timesteps": self.total_timesteps,
+            **({"stop_when_settled": True} if self.stop_when_settled else {}),
             "n_envs": self.n_envs,
             "seed": self.seed,
             "normalize_reward": self.normalize_reward,
@@ -189,7 +194,9 @@ class TrainedExpert(PolicyExpert):
         start = time.perf_counter()
         if self.temperature == 0:
             candidates = [self._candidate(env, number) for number in range(self.n_candidates)]
-            model = train_best(candidates, self.total_timesteps)
+            model = train_best(
+                candidates, self.total_timesteps, stop_when_settled=self.stop_when_settled
+            )
         else:
             model = self._train_softly(env)
         seconds = time.perf_counter() - start

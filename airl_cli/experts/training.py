@@ -13,6 +13,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import safe_mean
 
 from airl_cli.experts.base import log
+from airl_cli.experts.settled import StopWhenSettled
 from airl_cli.seeding import derive_seed, isolated_rng
 
 _SECONDS_BETWEEN_LINES = 15.0
@@ -31,7 +32,9 @@ class Candidate(NamedTuple):
     build: Callable[[ExitStack], BaseAlgorithm]
 
 
-def train_best(candidates: Sequence[Candidate], total_timesteps: int) -> BaseAlgorithm:
+def train_best(
+    candidates: Sequence[Candidate], total_timesteps: int, *, stop_when_settled: bool = False
+) -> BaseAlgorithm:
     """Trains the candidates for a quarter of the steps, and the one that returns most to the end.
 
     Where a policy gets stuck in a poor optimum is decided early and by chance, rounding included;
@@ -40,6 +43,7 @@ def train_best(candidates: Sequence[Candidate], total_timesteps: int) -> BaseAlg
     Args:
         candidates: One is simply trained.
         total_timesteps: Environment steps of the one that is finished.
+        stop_when_settled: A candidate that has settled (`StopWhenSettled`) is the best.
 
     Returns:
         The trained algorithm.
@@ -52,7 +56,10 @@ def train_best(candidates: Sequence[Candidate], total_timesteps: int) -> BaseAlg
                 models.append(candidate.build(stack))
                 progress = ProgressCallback(TrainingProgress(total_timesteps))
                 stop = [] if first is None else [StopAfter(first)]
-                models[-1].learn(total_timesteps, callback=[progress, *stop])
+                settled = [StopWhenSettled()] if stop_when_settled else []
+                models[-1].learn(total_timesteps, callback=[progress, *stop, *settled])
+            if any(callback.settled for callback in settled):
+                return models[-1]
             if first is not None:
                 log.info(
                     f"expert: candidate {number + 1} of {len(candidates)} returns "
@@ -63,7 +70,12 @@ def train_best(candidates: Sequence[Candidate], total_timesteps: int) -> BaseAlg
         if done < total_timesteps:
             progress = ProgressCallback(TrainingProgress(total_timesteps, begun_at=done))
             with isolated_rng(derive_seed(candidates[models.index(best)].seed, "the rest")):
-                best.learn(total_timesteps - done, callback=progress, reset_num_timesteps=False)
+                settled = [StopWhenSettled()] if stop_when_settled else []
+                best.learn(
+                    total_timesteps - done,
+                    callback=[progress, *settled],
+                    reset_num_timesteps=False,
+                )
         return best
 
 

@@ -385,6 +385,7 @@ class ExpertFields(Fields):
     device: Device = "auto"
     noise: Fraction = 0
     subsample: Count = 1
+    stop_when_settled: bool = False
     temperature: NotNegative = 0
     promised_return: Number | None = None
     n_candidates: Annotated[int, Field(ge=1, le=1000)] = 1

@@ -79,5 +79,7 @@ def test_the_only_recipe_of_the_tasks_is_about_features_and_the_expert():
         extractor = algorithm.policy_kwargs.pop("features_extractor_class")
         assert extractor._target_ == "airl_cli.features.NormalizedFeatures"
     assert given.expert.pop("n_candidates") > without.expert.pop("n_candidates")
+    assert given.expert.stop_when_settled
+    given.expert.stop_when_settled = without.expert.stop_when_settled
     assert all(given[section] == without[section] for section in given if section != "recipe")
     assert given.trainer.absorbing
