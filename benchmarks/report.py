@@ -113,7 +113,7 @@ def measure(folder: Path) -> tuple[float, float, dict[str, int]]:
     )
     seconds = time.perf_counter() - start
     assert "runs" in done.stdout
-    sizes = {path.name: path.stat().st_size for path in sorted((folder / "report").iterdir())}
+    sizes = {path.name: path.stat().st_size for path in sorted((folder / "report").glob("*.*"))}
     return seconds, children_seconds() - before, sizes
 
 

@@ -21,7 +21,7 @@ from airl_cli.report.record import STATES, RunRecord, read_config, read_run
 from airl_cli.report.table import return_text, score_text
 
 FORMATS = ("table", "json")
-_NOT_SHOWN = ("env", "seed", "name", "tags", "verbose", "experiment", "hydra")
+_NOT_SHOWN = ("env", "name", "tags", "verbose", "experiment", "hydra")
 _WIDE = 200
 
 LIST_KEYS: Mapping[str, Mapping[str, Any]] = {
@@ -149,9 +149,7 @@ def _described(run: RunRecord) -> dict[str, Any]:
 
 def _overrides(run: RunRecord) -> str:
     parts = [f"{key}={value}" for key, value in run.overrides.items()]
-    shown = [p for p in parts if p.partition("=")[0].partition(".")[0] not in _NOT_SHOWN]
-    seed = [] if run.seed is None else [f"seed={run.seed}"]
-    return " ".join([*shown, *seed])
+    return " ".join(p for p in parts if p.partition("=")[0].partition(".")[0] not in _NOT_SHOWN)
 
 
 def _local(written: str) -> str:

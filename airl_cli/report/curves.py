@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from airl_cli.evaluation.plots import new_figure, save
 from airl_cli.evaluation.statistics import bootstrap_interval, interquartile_mean
 from airl_cli.report.groups import Group
 from airl_cli.report.metrics import Curve
-from airl_cli.report.record import FINISHED
+from airl_cli.report.record import FINISHED, RunRecord
 from airl_cli.report.rows import Report, Row
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class GroupCurve:
     finished: bool
 
 
-def group_curve(group: Group, *, seed: int = 0) -> GroupCurve | None:
+@lru_cache(1_000)  # page and picture draw the same ones
+def group_curve(group: Group, *, seed: int = 0, column: str = "") -> GroupCurve | None:
     """The curve of a group's finished runs, or else of those that have begun; None without any.
 
     It covers the steps for which every finished run has a return; of unfinished ones, those for
@@ -66,9 +68,10 @@ def group_curve(group: Group, *, seed: int = 0) -> GroupCurve | None:
     Args:
         group: Of equal configs.
         seed: Of the bootstrap.
+        column: Of `metrics.FURTHER`, in place of the true return.
     """
-    counted = [run.curve for run in group.counted if run.curve]
-    begun = [run.curve for run in group.runs if run.curve and run.state != FINISHED]
+    counted = _curves(group.counted, column)
+    begun = _curves([run for run in group.runs if run.state != FINISHED], column)
     finished = any(len(curve.steps) for curve in counted)
     curves = [binned(curve) for curve in (counted if finished else begun) if len(curve.steps)]
     if not curves:
@@ -88,6 +91,11 @@ def group_curve(group: Group, *, seed: int = 0) -> GroupCurve | None:
             seed=seed,
         )
     return GroupCurve(steps, interquartile_mean(returns), low, high, len(curves), finished)
+
+
+def _curves(runs: Sequence[RunRecord], column: str) -> list[Curve]:
+    curves = [run.curve for run in runs if run.curve]
+    return [curve.of(column) for curve in curves] if column else curves
 
 
 def binned(curve: Curve, n_bins: int = MOST_POINTS) -> Curve:
@@ -148,9 +156,12 @@ def draw_learning_curves(report: Report, path: str | Path) -> bool:
     return True
 
 
-def drawn(report: Report, rows: Sequence[Row], most: int) -> list[tuple[Row, GroupCurve]]:
+def drawn(
+    report: Report, rows: Sequence[Row], most: int, column: str = ""
+) -> list[tuple[Row, GroupCurve]]:
     """The rows that a picture has room for and that have a curve; rows come best first."""
-    pairs = ((row, group_curve(row.group, seed=report.options.seed)) for row in rows)
+    seed = report.options.seed
+    pairs = ((row, group_curve(row.group, seed=seed, column=column)) for row in rows)
     known = ((row, curve) for row, curve in pairs if curve is not None)
     return list(islice(known, most))
 

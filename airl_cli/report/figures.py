@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 
 from airl_cli.evaluation.statistics import performance_profile
 from airl_cli.report.curves import COLOURS, GroupCurve, drawn, reference_levels
+from airl_cli.report.metrics import FURTHER
 from airl_cli.report.rows import Report, Row
 from airl_cli.report.table import interval_text, return_text, score_text
 
@@ -19,6 +20,7 @@ MOST_CURVES = 24
 """Of a panel: more cannot be told apart, and every point makes the page larger."""
 
 MOST_PANELS = 24
+MOST_FURTHER_CURVES, MOST_FURTHER_PANELS = 6, 6
 _CURVES = "those that have completed an episode, best scores first"
 _SCORES = "those with a score, best first"
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
@@ -52,6 +54,25 @@ def learning_curves(report: Report) -> list[dict[str, Any]]:
         if len(curves) > 1:
             _add_legend(figure, [row for row, _ in curves], 410)
         figures.append(_entry(command, env_id, len(rows), len(curves), _CURVES, figure))
+    return figures
+
+
+def further_curves(report: Report) -> list[dict[str, Any]]:
+    """A figure for each environment and column of `FURTHER` in which something changes."""
+    figures = []
+    for (command, env_id), rows in list(report.panels.items())[:MOST_FURTHER_PANELS]:
+        for column, meaning in FURTHER.items():
+            curves = drawn(report, rows, MOST_FURTHER_CURVES, column)
+            if not any(np.ptp(curve.middle) for _, curve in curves):
+                continue
+            figure = _figure("environment steps", meaning, 320)
+            for n, (row, curve) in enumerate(curves):
+                _add_curve(figure, n, row, curve, meaning)
+            figure.update_xaxes(rangemode="tozero", tickformat=",")
+            if len(curves) > 1:
+                _add_legend(figure, [row for row, _ in curves], 330)
+            figures.append(_entry(command, env_id, len(rows), len(curves), _CURVES, figure))
+            figures[-1]["title"] += f": {meaning}"
     return figures
 
 
@@ -123,7 +144,9 @@ def _entry(
     }
 
 
-def _add_curve(figure: go.Figure, n: int, row: Row, curve: GroupCurve) -> None:
+def _add_curve(
+    figure: go.Figure, n: int, row: Row, curve: GroupCurve, what: str = "return"
+) -> None:
     colour, name = COLOURS[n % len(COLOURS)], f"{row.number}  {_text(row.label)}"
     seeds = "1 seed" if curve.n_seeds == 1 else f"{curve.n_seeds} seeds"
     seeds += "" if curve.finished else ", unfinished"
@@ -163,7 +186,7 @@ def _add_curve(figure: go.Figure, n: int, row: Row, curve: GroupCurve) -> None:
                 "maxdisplayed": 12,
             },
             hovertemplate=(
-                f"<b>{name}</b><br>%{{x:,.0f}} steps<br>IQM of the return %{{y:,.4~g}}"
+                f"<b>{name}</b><br>%{{x:,.0f}} steps<br>IQM of the {what} %{{y:,.4~g}}"
                 f"{interval}<br>{seeds}<extra></extra>"
             ),
         )

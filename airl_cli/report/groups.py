@@ -36,7 +36,7 @@ _TARGET = "_target_"
 _MOST_COLUMNS = 6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # by identity, so that what is computed of one can be kept
 class Group:
     """Runs with the same config but for `IGNORED` keys.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,14 @@ import numpy as np
 from airl_cli.errors import InvalidValueError
 
 _CURVE_COLUMNS = ("env_steps", "true_return_mean", "seconds")
+
+FURTHER: Mapping[str, str] = {
+    "disc_acc": "accuracy of the discriminator",
+    "disc_loss": "loss of the discriminator",
+    "reward_scale": "scale of the learned reward",
+    "absorbing_logit": "logit c of the absorbing state",
+}
+"""Further columns of `metrics.csv`, where a run has them, and what they are."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +31,22 @@ class Curve:
         steps: Environment steps so far (n,), increasing.
         returns: Mean true return of the episodes of a round (n,).
         seconds: Of training so far (n,); NaN where unknown.
+        further: For every round, the steps (m,) and the columns of `FURTHER` that there are (m,).
     """
 
     steps: np.ndarray
     returns: np.ndarray
     seconds: np.ndarray
+    further: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def of(self, column: str) -> Curve:
+        """The rounds in which a further column has a value, with it in place of the returns."""
+        if column not in self.further:
+            return Curve(np.empty(0), np.empty(0), np.empty(0))
+        values = self.further[column]
+        known = np.isfinite(values)
+        steps = self.further["env_steps"][known]
+        return Curve(steps, values[known], np.full(len(steps), np.nan))
 
     @property
     def last_return(self) -> float:
@@ -57,28 +76,32 @@ def read_curve(path: Path) -> Curve:
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            values = np.array(list(_curve_rows(csv.reader(file))), dtype=float)
+            lines = csv.reader(file)
+            header = next(lines, [])
+            names = [*_CURVE_COLUMNS, *(name for name in FURTHER if name in header)]
+            values = np.array(list(_curve_rows(header, lines, names)), dtype=float)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidValueError(f"{path.name} cannot be read: {error}") from error
     except ValueError as error:
         raise InvalidValueError(f"{path.name} is damaged: {error}") from error
-    steps, returns, seconds = values.reshape(-1, len(_CURVE_COLUMNS)).T
+    steps, returns, seconds, *others = values.reshape(-1, len(names)).T
     known = np.isfinite(returns)  # none in behaviour cloning, which takes no steps
-    steps = steps[known]
-    if not np.all(np.isfinite(steps)) or np.any(np.diff(steps) <= 0):
+    if not np.all(np.isfinite(steps)) or np.any(np.diff(steps[known]) <= 0):
         raise InvalidValueError(f"{path.name} is damaged: env_steps do not increase")
-    return Curve(steps, returns[known], seconds[known])
+    further = dict(zip(names[len(_CURVE_COLUMNS) :], others, strict=True))
+    return Curve(steps[known], returns[known], seconds[known], {"env_steps": steps, **further})
 
 
-def _curve_rows(lines: Iterator[list[str]]) -> Iterator[list[float]]:
-    """The numbers of the needed columns, line by line.
+def _curve_rows(
+    header: list[str], lines: Iterator[list[str]], names: list[str]
+) -> Iterator[list[float]]:
+    """The numbers of the named columns, line by line.
 
     Raises:
         ValueError: If a column is missing, a cell is no number, or a line but the last is cut off.
     """
-    header = next(lines, [])
-    missing = [name for name in _CURVE_COLUMNS if name not in header]
-    indices = [header.index(name) for name in _CURVE_COLUMNS if name in header]
+    missing = [name for name in names if name not in header]
+    indices = [header.index(name) for name in names if name in header]
     cut_off = False
     for number, line in enumerate(lines, 2):
         if missing:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from airl_cli import __version__
 from airl_cli.files import atomic_write
 from airl_cli.report import figures
 from airl_cli.report.formats import notes
 from airl_cli.report.groups import MISSING, differing_keys, shown
+from airl_cli.report.html import href, part, template
 from airl_cli.report.record import RunRecord
 from airl_cli.report.rows import Pair, Report
+from airl_cli.report.run_page import write_run_pages
 from airl_cli.report.table import Value, brief, pair_texts, return_text, score_text, summary
 from airl_cli.runs import layout
 from airl_cli.text import printable
 
 _FILES = {
+    "folder": ".",
     "result": layout.RESULT,
     "metrics": layout.METRICS,
     "config": layout.CONFIG,
@@ -35,7 +35,7 @@ _MOST_GROUPS_COMPARED = 60
 
 
 def write_page(report: Report, path: Path, sources: Sequence[str]) -> None:
-    """Writes the page.
+    """Writes the page, and one for each run (`run_page`) below `runs/` beside it.
 
     Texts go through Jinja's escaping, JSON through its own; a content security policy lets the
     browser run only the scripts that carry this page's random number, and load nothing.
@@ -45,23 +45,14 @@ def write_page(report: Report, path: Path, sources: Sequence[str]) -> None:
         path: The file; links to the runs are relative to it.
         sources: What was asked for.
     """
-    # Late: together they take half a second.
-    import jinja2
-    from plotly.offline import get_plotlyjs
+    from plotly.offline import get_plotlyjs  # late: it takes half a second
 
-    parts = resources.files("airl_cli.report") / "template"
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: (parts / name).read_text(encoding="utf-8")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template("page.html").render(
+    pages = write_run_pages(report.runs, path)
+    text = template("page.html").render(
         nonce=secrets.token_urlsafe(16),
         plotly=get_plotlyjs(),
-        style=(parts / "page.css").read_text(encoding="utf-8"),
-        script=(parts / "page.js").read_text(encoding="utf-8"),
+        style=part("page.css"),
+        script=part("page.js"),
         version=__version__,
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         sources=[printable(source) for source in sources],
@@ -69,11 +60,12 @@ def write_page(report: Report, path: Path, sources: Sequence[str]) -> None:
         notes=notes(report),
         groups=_groups(report),
         curves=figures.learning_curves(report),
+        further=figures.further_curves(report),
         scores=figures.scores(report),
         profiles=figures.profiles(report),
         pairs=[_pair(pair) for pair in report.pairs],
         differences=_differences(report),
-        runs=_runs(report, path.parent),
+        runs=_runs(report, path.parent, pages),
         failed_jobs=[
             (printable(str(job)), printable(reason)) for job, reason in report.failed_jobs.items()
         ],
@@ -132,13 +124,13 @@ def _differences(report: Report) -> dict[str, Any]:
     }
 
 
-def _runs(report: Report, folder: Path) -> list[dict[str, Any]]:
+def _runs(report: Report, folder: Path, pages: Mapping[Path, Path]) -> list[dict[str, Any]]:
     numbers = {run.path: row.number for row in report.rows for run in row.group.runs}
     repeats = {path: by for row in report.rows for path, by in row.group.repeats.items()}
     return [
         {
             "name": printable(str(run.path)),
-            "href": _href(run.path, folder),
+            "href": href(pages[run.path], folder),
             "links": _links(run, folder),
             "group": numbers.get(run.path, ""),
             "env_id": run.env_id or MISSING,
@@ -159,13 +151,7 @@ def _runs(report: Report, folder: Path) -> list[dict[str, Any]]:
 
 def _links(run: RunRecord, folder: Path) -> list[tuple[str, str]]:
     return [
-        (name, _href(run.path / file, folder))
+        (name, href(run.path / file, folder))
         for name, file in _FILES.items()
-        if (run.path / file).is_file()
+        if (run.path / file).is_file() or file == "."
     ]
-
-
-def _href(path: Path, folder: Path) -> str:
-    """A relative link; it begins with a dot, so that no name can pass for a protocol."""
-    relative = os.path.relpath(path.absolute(), folder.absolute())
-    return f"./{quote(os.fsencode(relative))}"

@@ -21,7 +21,9 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     top = Path("outputs/train")
     made = [
         make_run(top / "a", name="first", tags=["paper"], typed=["reward=basic", "seed=3"], seed=3),
-        make_run(top / "b", returns=50.0, env__id="Pendulum-v1", status="failed"),
+        make_run(
+            top / "b", returns=50.0, env__id="Pendulum-v1", status="failed", typed=["env=gym"]
+        ),
         make_run(top / "c", name="second", result={"normalized_score": None}),
         make_run(Path("outputs/transfer/d"), upper_bound={}, name="first"),
     ]
@@ -39,6 +41,7 @@ def test_runs_are_listed_newest_first_with_what_was_overridden(
     assert heading.split()[:3] == ["run", "state", "score"]
     assert [line.split()[0] for line in lines] == [str(path) for path in reversed(runs)]
     assert "failed" in lines[2]
+    assert "seed" not in lines[2]  # it was not typed
     assert lines[3].split()[1:4] == ["finished", "0.800", "400.0"]
     assert "reward=basic seed=3" in lines[3] and "first #paper" in lines[3]
     assert lines[1].split()[1:4] == ["finished", "–", "400.0"]  # no score, but a return

@@ -12,7 +12,7 @@ import pytest
 from support.cli import Airl
 from support.run_directories import make_run
 
-FILES = {"report.html", "report.csv", "report.md", "report.tex", "curves.png"}
+FILES = {"runs", "report.html", "report.csv", "report.md", "report.tex", "curves.png"}
 QUICK = "n_resamples=200"
 
 

@@ -96,7 +96,7 @@ function adapted(element) {
       layout.yaxis.type = "category";
     }
   }
-  if (element.dataset.figure === "curves") {
+  if (["curves", "further"].includes(element.dataset.figure)) {
     const weight = Number(document.getElementById("smoothing").value);
     if (weight > 0) figure.data = figure.data.map((trace) => smoothTrace(trace, weight));
     if (document.getElementById("log-steps").checked) {
@@ -118,7 +118,7 @@ function redraw(selector) {
 }
 dark.addEventListener("change", () => redraw(".plot"));
 for (const id of ["smoothing", "log-steps"]) {
-  const redrawCurves = () => redraw('.plot[data-figure="curves"]');
+  const redrawCurves = () => redraw('.plot:is([data-figure="curves"], [data-figure="further"])');
   document.getElementById(id)?.addEventListener("input", redrawCurves);
 }
 // A page of many environments draws each figure when it comes into sight.
