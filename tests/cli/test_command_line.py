@@ -113,7 +113,7 @@ def test_recipes_apply_by_themselves_and_typed_values_win(airl: Airl) -> None:
 
 def test_the_experts_recipe_follows_the_environment_and_can_be_turned_off(airl: Airl) -> None:
     recipe = yaml.safe_load((conf_dir() / "recipe/expert/pendulum-ppo.yaml").read_text())
-    plain = yaml.safe_load((conf_dir() / "expert/ppo.yaml").read_text())
+    plain = yaml.safe_load((conf_dir() / "expert/base/trained.yaml").read_text())
     key = "total_timesteps"
     assert composed(airl, "env=pendulum")["expert"][key] == recipe[key]
     untuned = composed(airl, "env=pendulum", "recipe/expert=none")

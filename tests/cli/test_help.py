@@ -45,7 +45,7 @@ def test_a_group_is_shown_with_options_keys_defaults_and_meanings(airl: Airl) ->
 def test_a_key_is_shown_with_default_and_meaning(airl: Airl) -> None:
     said = airl("train", "--help", "trainer.demo_batch_size")
     assert said.code == 0
-    assert "trainer.demo_batch_size=512" in said.out
+    assert "trainer.demo_batch_size=null" in said.out
     assert "expert samples per discriminator update" in said.out
     assert len(said.out.splitlines()) <= 2
     assert "generator.buffer_size" in airl("train", "generator.buffer_size", "-h").out
