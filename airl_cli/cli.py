@@ -208,8 +208,9 @@ def _explained(error: Exception, command: str, flags: "argparse.Namespace") -> A
 
     ours = _airl_error(error)
     launched = not isinstance(ours, LauncherFailedError)
-    if flags.multirun and launched and SweepFailures.sweep_dir is not None:
-        failures = sweep_error(SweepFailures.sweep_dir)
+    folder, SweepFailures.sweep_dir = SweepFailures.sweep_dir, None
+    if flags.multirun and launched and folder is not None:
+        failures = sweep_error(folder)
         if failures is not None:
             return failures
     if ours is not None:
