@@ -32,6 +32,18 @@ _ENVIRONMENTS: dict[str, dict[str, Any]] = {
         "entry_point": "airl_cli.envs.cart_pole:CartPolePhysicsEnv",
         "max_episode_steps": 500,
     },
+    "airl/Pendulum-v0": {
+        "entry_point": "airl_cli.envs.pendulum:PendulumPhysicsEnv",
+        "max_episode_steps": 200,
+    },
+    "airl/HalfCheetah-v0": {
+        "entry_point": "airl_cli.envs.locomotion:HalfCheetahPhysicsEnv",
+        "max_episode_steps": 1000,
+    },
+    "airl/Hopper-v0": {
+        "entry_point": "airl_cli.envs.locomotion:HopperPhysicsEnv",
+        "max_episode_steps": 1000,
+    },
 }
 
 _NAMESPACE_MODULES = {"airl": "airl_cli.envs", "seals": "seals", "ALE": "ale_py"}

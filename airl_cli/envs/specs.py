@@ -5,7 +5,7 @@ A config names these by `_target_`, so that `env.direction=right` is a key that 
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from airl_cli.envs.point_maze import Direction
 from airl_cli.envs.spec import EnvSpec
@@ -57,6 +57,46 @@ class CartPoleSpec(_PhysicsSpec):
     gravity: NonNegative = 9.8
 
 
+@dataclasses.dataclass(frozen=True)
+class PendulumSpec(_PhysicsSpec):
+    """`airl/Pendulum-v0`: the rod's mass (kg) and length (m), gravity (m/s^2).
+
+    The other arguments are those of `EnvSpec`.
+    """
+
+    id: str = dataclasses.field(default="airl/Pendulum-v0", init=False)
+    mass: Positive = 1.0
+    length: Positive = 1.0
+    gravity: NonNegative = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class HalfCheetahSpec(_PhysicsSpec):
+    """`airl/HalfCheetah-v0`: a leg whose motors are weak, gravity (m/s^2).
+
+    The other arguments are those of `EnvSpec`.
+    """
+
+    id: str = dataclasses.field(default="airl/HalfCheetah-v0", init=False)
+    crippled_leg: Literal["none", "front", "back"] = "none"
+    gravity: NonNegative = 9.81
+
+
+@dataclasses.dataclass(frozen=True)
+class HopperSpec(_PhysicsSpec):
+    """`airl/Hopper-v0`: the thigh's length (m), gravity (m/s^2).
+
+    The other arguments are those of `EnvSpec`.
+    """
+
+    id: str = dataclasses.field(default="airl/Hopper-v0", init=False)
+    thigh_length: Positive = 0.45
+    gravity: NonNegative = 9.81
+
+
 # The names in configs, those of earlier runs included.
 point_maze = PointMazeSpec
 cart_pole = CartPoleSpec
+pendulum = PendulumSpec
+half_cheetah = HalfCheetahSpec
+hopper = HopperSpec

@@ -150,7 +150,10 @@ class EnvFields(Fields):
     history: Annotated[int, Field(ge=1, le=1000)] = 1
     wrappers: Annotated[list[Annotated[Any, _part("wrapper")]], Field(max_length=16)] = []
     direction: Literal["left", "right"] = "left"
+    crippled_leg: Literal["none", "front", "back"] = "none"
     length: Number = 0
+    thigh_length: Number = 0
+    mass: Number = 0
     masspole: Number = 0
     force_mag: Number = 0
     gravity: Number = 0

@@ -47,7 +47,10 @@ KINDS: dict[str, Kind] = {
     "env": Kind(
         schema.EnvFields,
         "airl_cli.envs.EnvSpec",
-        ("airl_cli.envs.EnvSpec", *_of("airl_cli.envs.specs", "cart_pole point_maze")),
+        (
+            "airl_cli.envs.EnvSpec",
+            *_of("airl_cli.envs.specs", "cart_pole half_cheetah hopper pendulum point_maze"),
+        ),
         made=True,
     ),
     "wrapper": Kind(

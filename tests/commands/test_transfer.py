@@ -96,7 +96,10 @@ def test_the_upper_bound_gets_the_true_reward_and_else_what_the_learned_reward_g
 
 @pytest.mark.parametrize(
     "target",
-    ["point_maze", "airl_ant", "disabled_ant", "cartpole_physics", "pendulum", "half_cheetah"],
+    [
+        *("point_maze", "airl_ant", "disabled_ant", "pendulum", "half_cheetah"),
+        *("cartpole_physics", "pendulum_physics", "cheetah_physics", "hopper_physics"),
+    ],
 )
 @pytest.mark.parametrize("more", [(), ("generator=sac",), ("trainer.total_timesteps=5120000",)])
 def test_every_target_composes_the_same_budget_and_no_entropy(

@@ -32,6 +32,18 @@ def composed(*overrides):
                 kwargs={"length": 1.0, "masspole": 0.1, "force_mag": 5.0, "gravity": 9.8},
             ),
         ),
+        (
+            ["env=cheetah_physics", "env.crippled_leg=back"],
+            EnvSpec("airl/HalfCheetah-v0", kwargs={"crippled_leg": "back", "gravity": 9.81}),
+        ),
+        (
+            ["env=hopper_physics", "env.thigh_length=0.6"],
+            EnvSpec("airl/Hopper-v0", kwargs={"thigh_length": 0.6, "gravity": 9.81}),
+        ),
+        (
+            ["env=pendulum_physics", "env.mass=2"],
+            EnvSpec("airl/Pendulum-v0", kwargs={"mass": 2.0, "length": 1.0, "gravity": 10.0}),
+        ),
         (["env=airl_ant"], EnvSpec("airl/Ant-v0", kwargs={}, wrappers=[])),
         (
             ["env=disabled_ant"],
@@ -54,7 +66,16 @@ def test_the_same_physics_written_differently_are_the_same_task():
     )
 
 
-@pytest.mark.parametrize("factory", [specs.point_maze, specs.cart_pole])
+@pytest.mark.parametrize(
+    "factory",
+    [
+        specs.point_maze,
+        specs.cart_pole,
+        specs.pendulum,
+        specs.half_cheetah,
+        specs.hopper,
+    ],
+)
 def test_specs_take_what_a_spec_takes_and_pass_it_on(factory):
     spec = factory(n_envs=3, max_episode_steps=20, vectorization="subproc", wrappers=(max,))
     assert (spec.n_envs, spec.max_episode_steps) == (3, 20)
