@@ -5,6 +5,7 @@ Reads the config files as text, so that nothing heavy is imported and nothing is
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,26 @@ def show_help(command: str, words: Sequence[str], config_dir: str | None = None)
     page = _Page(command, Configs(conf_dir(), Path(config_dir) if config_dir else None))
     lines = [line for word in words for line in page.topic(word)] if words else page.everything()
     print("\n".join(lines))
+
+
+_LEADING = re.compile(r"\S+ {2,}")
+"""A word and the gap before what it means: a line of a table."""
+
+
+def _rejoined(lines: Sequence[str]) -> Iterator[str]:
+    """Paragraphs as one line each; titles, lines of tables and empty ones as they are."""
+    paragraph: list[str] = []
+    for line in lines:
+        alone = not line or line.startswith(("==", "airl ")) or _LEADING.match(line)
+        if alone and paragraph:
+            yield " ".join(paragraph)
+            paragraph.clear()
+        if not alone:
+            paragraph.append(line)
+        else:
+            yield line
+    if paragraph:
+        yield " ".join(paragraph)
 
 
 class _Page:
@@ -120,8 +141,9 @@ class _Page:
         text = self._configs.root / "hydra" / "help" / f"{self._command}.yaml"
         if text.is_file():
             header = str(yaml.safe_load(text.read_text(encoding="utf-8")).get("header", ""))
-            for line in header.rstrip().splitlines():
-                yield from self._wrapped(line.strip(), " " * (len(line) - len(line.lstrip())))
+            for line in _rejoined(header.rstrip().splitlines()):
+                start = _LEADING.match(line)
+                yield from self._wrapped(line, " " * start.end() if start else "", "")
         else:
             verb = " <verb>" if self._command in VERBS else ""
             yield f"airl {self._command}{verb} [group=option ...] [key=value ...]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import traceback
 from collections.abc import Mapping, Sequence
@@ -16,8 +17,11 @@ from stable_baselines3.common.vec_env import VecEnv
 from airl_cli.errors import AirlError, InvalidValueError, one_line
 from airl_cli.seeding import derive_seed
 
-MAX_STEPS = 100_000
-"""An episode without a time limit counts as endless after so many steps."""
+log = logging.getLogger("airl_cli.envs")
+
+MAX_STEPS = 20_000
+"""Where nothing else limits it, an episode is cut (truncated) after so many steps: what a policy
+that has learned to live, or that stands still, would otherwise never end."""
 
 EpisodeLog = dict[str, Any]
 """`seed` and `number` of an episode and its `actions` (steps, *action shape) so far."""
@@ -129,6 +133,7 @@ class RepeatableEpisodes(gym.Wrapper[Any, Any, Any, Any]):
         self._actions: list[Any] = []
         self._name = "the environment" if env.spec is None else env.spec.id
         self._endless = time_limit(env) is None
+        self._has_cut = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -161,13 +166,20 @@ class RepeatableEpisodes(gym.Wrapper[Any, Any, Any, Any]):
                 f"{self._name}: step returned the reward {outcome[1]}.",
                 "Correct the environment's reward.",
             )
-        if self._endless and len(self._actions) > MAX_STEPS and not any(outcome[2:4]):
-            raise InvalidValueError(
-                f"{self._name} has no time limit, and an episode has not ended after "
-                f"{MAX_STEPS:,} steps.",
-                "Give it one: env.max_episode_steps=1000, for example.",
-            )
+        if self._endless and len(self._actions) >= MAX_STEPS and not any(outcome[2:4]):
+            return self._cut(outcome)
         return outcome
+
+    def _cut(self, outcome: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        if self._index == 0 and not self._has_cut:
+            log.warning(
+                "%s has no time limit; an episode was cut after %s steps "
+                "(env.max_episode_steps sets a limit)",
+                self._name,
+                f"{MAX_STEPS:,}",
+            )
+        self._has_cut = True
+        return (*outcome[:3], True, outcome[4])
 
     def episode_log(self) -> EpisodeLog | None:
         """What `repeat_episode` needs; None before the first seeded reset."""

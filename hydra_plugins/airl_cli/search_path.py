@@ -32,13 +32,15 @@ class OwnOptions(SearchPathPlugin):
                 stored.pop(config.name, None)
 
 
-def env_folder(option: str, env_id: str | None) -> str:
+def env_folder(option: str | None, env_id: str | None) -> str:
     """Where runs of an environment lie: its option's name, or of `gym` and `masked` its id.
 
     Args:
-        option: Of the group `env`.
+        option: Of the group `env`; None: a command uses the environment of the run it is given.
         env_id: As registered, perhaps with a module in front.
     """
+    if option in (None, "None", "null"):
+        return "retrain"
     if option not in ("gym", "masked") or not env_id:
         return option
     return re.sub(r"[^\w.-]+", "-", str(env_id).rpartition(":")[2]).strip("-.") or option

@@ -26,6 +26,15 @@ def test_lines_fit_the_terminal_and_words_are_whole(
     assert set(narrow.out.split()) == set(airl(command, "--help").out.split())
 
 
+@pytest.mark.usefixtures("columns")
+def test_a_table_of_verbs_keeps_its_column_and_paragraphs_fill_their_lines(airl: Airl) -> None:
+    lines = airl("demos", "--help").out.splitlines()
+    record = lines.index("record   sample an expert into a file: path=p.safetensors env=cartpole")
+    assert lines[record + 1] == " " * 9 + "expert=ppo"
+    first = next(i for i, line in enumerate(lines) if line.startswith("Recordings are"))
+    assert min(len(line) for line in lines[first : first + 5]) > 60
+
+
 def test_only_groups_of_the_command_are_shown(airl: Airl) -> None:
     assert "generator=ppo" in airl("transfer", "--help").out
     for foreign in ("generator=", "logger="):
