@@ -11,10 +11,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install train smoke test coverage lint format docs house next clean
+.PHONY: help install train smoke test coverage lint format docs docs-site house next clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $$(command -v $(PYTHON) || echo python3) -m venv $(VENV)
@@ -47,6 +47,11 @@ format: $(STAMP) ## Let ruff rewrite the sources
 docs: $(STAMP) ## Write docs/configuration/ anew from the comments of the configs
 	$(BIN)/python -m tools.config_pages
 
+docs-site: $(STAMP) ## The documentation as a site, in site/
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[site]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "the site is in site/; .venv/bin/mkdocs serve shows it at http://127.0.0.1:8000"
+
 house: $(STAMP) ## Figures of the structure: code lines, files, circles, ...
 	$(BIN)/python -m tools.house -v
 
@@ -57,5 +62,5 @@ next: ## The tests with the newest Hydra, release candidates included; in .venv-
 	.venv-next/bin/pytest -n 2 $(ARGS)
 
 clean: ## Remove the virtual environment and all caches (never outputs/)
-	rm -rf $(VENV) .venv-next .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* build dist *.egg-info
+	rm -rf $(VENV) .venv-next site .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

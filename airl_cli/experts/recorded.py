@@ -76,7 +76,8 @@ class TrajectoriesExpert(Selection):
         columns: Of fields (`obs`, `acts`, ...) to the names they have in the file.
         incomplete: What becomes of a last episode without an end: `keep` (as truncated) or `drop`.
         drop_last_action: For files with as many actions as observations in each episode.
-        **selection: See `Selection`.
+
+    The other arguments are those of `Selection`.
 
     Raises:
         InvalidValueError: If a number is out of range.
@@ -113,7 +114,8 @@ class MinariExpert(Selection):
     Args:
         dataset: Its id, such as `D4RL/door/human-v2`.
         download: Let Minari download it where it is missing.
-        **selection: See `Selection`.
+
+    The other arguments are those of `Selection`.
 
     Raises:
         InvalidValueError: If a number is out of range.
