@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ API = ("algorithms", "rewards", "data", "envs", "experts", "evaluation")
 """Packages of the library that have a page of their own."""
 
 _LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+_FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', flags=re.DOTALL)
 _IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
 
 
@@ -48,6 +50,26 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Makes a page's links those of the site."""
     name = page.file.src_uri
     return relinked(markdown, name, {file.src_uri for file in files})
+
+
+def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
+    """Turns formulas into MathML, which browsers show without scripts."""
+    return formulas_as_mathml(html)
+
+
+def formulas_as_mathml(html: str) -> str:
+    """A page's `arithmatex` elements as MathML.
+
+    Args:
+        html: As the Markdown extension `pymdownx.arithmatex` wrote it.
+    """
+    from latex2mathml.converter import convert
+
+    def formula(found: re.Match[str]) -> str:
+        display = "block" if found[2] == "[" else "inline"
+        return str(convert(unescape(found[3]), display=display))
+
+    return _FORMULA.sub(formula, html)
 
 
 def relinked(markdown: str, name: str, pages: set[str]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools.docs_site import API, outside, relinked
+from tools.docs_site import API, formulas_as_mathml, outside, relinked
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -61,3 +61,14 @@ def test_every_page_of_the_docs_is_in_the_navigation():
     listed = set(leaves(config["nav"]))
     assert listed <= PAGES
     assert {page for page in PAGES if page.endswith(".md") and "benchmarks/" not in page} <= listed
+
+
+def test_formulas_become_mathml():
+    pytest.importorskip("latex2mathml")
+    html = formulas_as_mathml(
+        '<p>Of <span class="arithmatex">\\(a &lt; b\\)</span>:</p>'
+        '<div class="arithmatex">\\[\\sum_t \\gamma^t\\]</div>'
+    )
+    assert "arithmatex" not in html
+    assert html.count("<math") == 2
+    assert html.count('display="block"') == 1 and "gamma" not in html
