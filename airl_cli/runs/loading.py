@@ -20,7 +20,7 @@ from airl_cli.errors import InvalidValueError, NotFoundError
 from airl_cli.nodes import with_current_names
 from airl_cli.policy_building import rebuild_policy
 from airl_cli.rewards import RewardNet, ShiftedRewardNet
-from airl_cli.runs import layout, schema
+from airl_cli.runs import layout, schema, summary
 from airl_cli.runs.authorship import reader_of
 from airl_cli.runs.checkpoint import find_checkpoint
 from airl_cli.runs.vocabulary import Received, check_size, made, not_too_deep
@@ -36,7 +36,7 @@ OWN_KEYS = {
 """By section, what the command reads itself."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LoadedRun:
     """What a run left behind, ready for use.
 
@@ -59,6 +59,17 @@ class LoadedRun:
     action_space: spaces.Space
     policy: BasePolicy
     rewards: RewardPair | None
+
+    def __str__(self) -> str:
+        """The run in about ten lines."""
+        return summary.as_text(summary.facts(self.path, self.config, self.result))
+
+    def __repr__(self) -> str:
+        return f"LoadedRun({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        rows = summary.facts(self.path, self.config, self.result)
+        return summary.as_html(rows, self.path, self.result)
 
     @property
     def reward_train(self) -> RewardNet:
