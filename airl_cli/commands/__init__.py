@@ -9,6 +9,7 @@ COMMANDS: dict[str, str] = {
     "demos": "record, convert, look at and check demonstrations",
     "list": "the runs in a folder, newest first: state, score, when, what was overridden",
     "verify": "compare a run with its manifest; rerun=true trains it again and compares to the bit",
+    "publish": "a finished run as a folder for the Hugging Face Hub, with a model card",
     "report": "runs and sweeps compared: tables, learning curves, a page for the browser",
 }
 

@@ -12,6 +12,7 @@ from airl_cli.commands.resuming import recorded_job
 from airl_cli.commands.train import train_job
 from airl_cli.config.validation import VERIFY_KEYS, validated
 from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.report.find import chosen_run
 from airl_cli.runs import layout
 from airl_cli.runs.loading import read_config
 from airl_cli.runs.manifest import MANIFEST
@@ -39,7 +40,7 @@ def verify(cfg: DictConfig) -> float:
         AirlError: If there is no such run, or it cannot be repeated.
     """
     config = validated(cfg, VERIFY_KEYS)
-    run = Path(config["run"])
+    run = chosen_run(config["run"])
     read_config(run)
     if (run / MANIFEST).is_file() or not config["rerun"]:
         found = differences_to_manifest(run)

@@ -53,6 +53,14 @@ EVALUATE_KEYS: OwnKeys = {
     "evaluation": {"n_episodes": Episodes | None, "deterministic": bool | None},
 }
 VERIFY_KEYS: OwnKeys = {"": {"run": str, "rerun": bool, "trust": list[str]}}
+PUBLISH_KEYS: OwnKeys = {
+    "": {
+        **dict.fromkeys(("run", "repo"), str),
+        "output": str | None,
+        **dict.fromkeys(("upload", "private"), bool),
+        "trust": list[str],
+    }
+}
 REWARD_KEYS: OwnKeys = {
     "": {
         **_OF_A_RUN,

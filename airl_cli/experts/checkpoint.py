@@ -25,8 +25,10 @@ from airl_cli.errors import InvalidValueError, NotFoundError, one_line
 from airl_cli.experts.base import Demonstrations, PolicyExpert, Sampling, log
 from airl_cli.experts.sb3_zip import SavedModel, read_model
 from airl_cli.experts.wrappers import NormalizedPolicy, load_statistics
+from airl_cli.files import FINAL_WEIGHTS, POLICY_WEIGHTS
 from airl_cli.limits import Count, Fraction
 from airl_cli.policy_building import build_policy
+from airl_cli.runs.loading import load_run
 from airl_cli.serialization import fill_module
 
 if TYPE_CHECKING:
@@ -43,13 +45,16 @@ _DECISIVE = ("policy_class", "policy_kwargs", "observation_space", "action_space
 
 @dataclass
 class CheckpointExpert(PolicyExpert):
-    """A policy out of a `.zip` file, acting in the run's environment.
+    """A policy out of a `.zip` file or of a run directory, acting in the run's environment.
 
     Only the tensors in the file are loaded; the policy around them is built anew from the
     environment's spaces, the settings that are readable without unpickling, and `policy_kwargs`.
 
+    Of a run of this program the learner is the expert; `algo`, `policy` and `policy_kwargs` have no
+    meaning then.
+
     Args:
-        path: The file.
+        path: The file, or a directory that `airl train` made.
         algo: Algorithm that made it, in lower case.
         policy: Name of the policy class; None: `CnnPolicy` for images, `MlpPolicy` otherwise.
         policy_kwargs: Of the policy, over those found in the file.
@@ -94,7 +99,7 @@ class CheckpointExpert(PolicyExpert):
         """The saved policy; errors as for `load_policy`."""
         return self.load_policy(env), {
             "path": str(self.path),
-            "sha256": sha256(self.path),
+            "sha256": sha256(self._weights),
             "algo": self.algo,
             "trust_pickle": self.trust_pickle,
             "vec_normalize": self.vec_normalize,
@@ -123,16 +128,24 @@ class CheckpointExpert(PolicyExpert):
         )
         return NormalizedPolicy(policy, statistics)
 
+    @property
+    def _weights(self) -> Path:
+        """The file that holds the policy."""
+        path = Path(self.path)
+        return path / FINAL_WEIGHTS / POLICY_WEIGHTS if path.is_dir() else path
+
     def _load_policy(self, env: EnvSpec) -> BasePolicy:
-        if not Path(self.path).is_file():
-            raise NotFoundError(f"there is no model {self.path}.", "Check expert.path.")
-        if self.sha256 is not None and sha256(self.path) != self.sha256.lower():
+        if not self._weights.is_file():
+            raise NotFoundError(f"there is no model {self._weights}.", "Check expert.path.")
+        if self.sha256 is not None and sha256(self._weights) != self.sha256.lower():
             raise InvalidValueError(
-                f"{self.path} has the SHA-256 {sha256(self.path)}, not "
+                f"{self._weights} has the SHA-256 {sha256(self._weights)}, not "
                 f"expert.sha256={self.sha256}.",
                 "It is another file, or damaged: get it again, or correct expert.sha256.",
             )
         spaces = env.spaces()
+        if Path(self.path).is_dir():
+            return self._of_run(spaces, env)
         if self.trust_pickle:
             return self._load_trusting(spaces, env)
         saved = read_model(self.path)
@@ -191,6 +204,21 @@ class CheckpointExpert(PolicyExpert):
                     "Save the file anew with these versions, or leave out expert.trust_pickle and "
                     "give expert.policy_kwargs.",
                 )
+        self._check_spaces(policy, spaces, env)
+        if isinstance(policy.action_space, Box):
+            self._check_action_bounds(policy.action_space.low, policy.action_space.high, env)
+        return policy
+
+    def _of_run(self, spaces: tuple[Space[Any], Space[Any]], env: EnvSpec) -> BasePolicy:
+        policy = load_run(self.path, device=self.device).policy
+        self._check_spaces(policy, spaces, env)
+        if isinstance(policy.action_space, Box):
+            self._check_action_bounds(policy.action_space.low, policy.action_space.high, env)
+        return policy
+
+    def _check_spaces(
+        self, policy: BasePolicy, spaces: tuple[Space[Any], Space[Any]], env: EnvSpec
+    ) -> None:
         for ours, theirs, name in zip(
             spaces,
             (policy.observation_space, policy.action_space),
@@ -203,9 +231,6 @@ class CheckpointExpert(PolicyExpert):
                     f"has {describe(ours)}.",
                     "Choose the environment that it was trained in.",
                 )
-        if isinstance(policy.action_space, Box):
-            self._check_action_bounds(policy.action_space.low, policy.action_space.high, env)
-        return policy
 
     def _check_readable(self, saved: SavedModel) -> None:
         """Refuses settings that only a pickle holds, where nothing was given in their place."""

@@ -18,6 +18,7 @@ from airl_cli.experts.checkpoint import CheckpointExpert, check_algorithm
 from airl_cli.experts.recorded import Selection, recorded_demonstrations
 from airl_cli.limits import Count, Fraction
 from airl_cli.quiet import quiet_loggers
+from airl_cli.runs.hub import SCHEME, local_run
 
 if TYPE_CHECKING:
     from airl_cli.envs import EnvSpec
@@ -33,7 +34,7 @@ class HubExpert:
 
     Args:
         repo: Its name, such as `sb3/ppo-CartPole-v1`.
-        kind: What it holds.
+        kind: What it holds; a `run` is one that `airl publish` made, whose policy is the expert.
         filename: Of the model in the repository; None: `<name of the repository>.zip`.
         algo: Algorithm that made the model, in lower case.
         policy: Of the model; see `CheckpointExpert`.
@@ -55,7 +56,7 @@ class HubExpert:
     """
 
     repo: str
-    kind: Literal["model", "dataset"] = "model"
+    kind: Literal["model", "dataset", "run"] = "model"
     filename: str | None = None
     algo: str = "ppo"
     policy: str | None = None
@@ -108,7 +109,8 @@ class HubExpert:
                 repo=self.repo,
                 split=self.split,
             )
-        found = self.checkpoint().demonstrations(env, seed=seed)
+        expert = self.published_run() if self.kind == "run" else self.checkpoint()
+        found = expert.demonstrations(env, seed=seed)
         provenance = {**found.provenance, "source": "huggingface", "repo": self.repo}
         return Demonstrations(
             found.trajectories, found.policy, provenance, found.seconds, found.samples
@@ -131,6 +133,18 @@ class HubExpert:
             deterministic=self.deterministic,
             trust_pickle=self.trust_pickle,
             vec_normalize=self._file(self.vec_normalize) if self.vec_normalize else None,
+            sha256=self.sha256,
+            device=self.device,
+        )
+
+    def published_run(self) -> CheckpointExpert:
+        """The learner of a run that `airl publish` made, as an expert; errors as `checkpoint`."""
+        return CheckpointExpert(
+            path=str(local_run(f"{SCHEME}{self.repo}")),
+            n_episodes=self.n_episodes or _DEFAULT_EPISODES,
+            noise=self.noise,
+            subsample=self.subsample,
+            deterministic=self.deterministic,
             sha256=self.sha256,
             device=self.device,
         )

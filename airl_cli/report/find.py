@@ -13,6 +13,7 @@ from typing import Any
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
 from airl_cli.files import read_json
 from airl_cli.runs import layout
+from airl_cli.runs.hub import local_run
 
 _SIGNS = (layout.CONFIG, layout.STATUS, layout.METRICS)
 """What only run directories hold; `result.json` is also in those of `airl evaluate`."""
@@ -78,8 +79,9 @@ def chosen_run(text: str) -> Path:
     """The directory that `run=<text>` means.
 
     Args:
-        text: A path; `last` for the newest run of `airl train` below `outputs/`; or the name
-            (`name=...`) of a run there, of several the newest.
+        text: A path; `hf://owner/name[@revision]` on the Hugging Face Hub; `last` for the newest
+            run of `airl train` below `outputs/`; or the name (`name=...`) of a run there, the
+            newest of several.
 
     Returns:
         A path, which need not exist where nothing else is meant.
@@ -87,7 +89,7 @@ def chosen_run(text: str) -> Path:
     Raises:
         NotFoundError: For `last` without any run.
     """
-    path = Path(text).expanduser()
+    path = local_run(text).expanduser()
     if path.exists() or path.name != text:
         return path
     runs = newest_first(_below_outputs())

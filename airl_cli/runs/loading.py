@@ -23,6 +23,7 @@ from airl_cli.rewards import RewardNet, ShiftedRewardNet
 from airl_cli.runs import layout, schema, summary
 from airl_cli.runs.authorship import reader_of
 from airl_cli.runs.checkpoint import find_checkpoint
+from airl_cli.runs.hub import local_run
 from airl_cli.runs.vocabulary import Received, check_size, made, not_too_deep
 from airl_cli.serialization import load_weights, read_json
 from airl_cli.text import printable
@@ -141,7 +142,7 @@ def load_run(
     those of a closed list, and weights are safetensors.
 
     Args:
-        path: The run directory.
+        path: The run directory, or `hf://owner/name[@revision]` on the Hugging Face Hub.
         checkpoint: Name of a folder under `checkpoints/`; by default `final`, or the newest one.
         device: Where the nets compute.
         trusted: Packages of your own that the config may name, e.g. `("my_nets",)`. A config that
@@ -152,7 +153,7 @@ def load_run(
         InvalidValueError: If a file is damaged, the config is not within the schema, or weights
             and config do not fit each other.
     """
-    folder = Path(path)
+    folder = local_run(path)
     config, observation_space, action_space = _read_structure(folder)
     received = reader_of(folder, trusted)
     received.checked(schema.RunFields, config)
@@ -192,7 +193,7 @@ def load_reward(
     Raises:
         AirlError: As `load_run`; `InvalidValueError` also where the run learned no reward.
     """
-    folder = Path(path)
+    folder = local_run(path)
     config, observation_space, action_space = _read_structure(folder)
     weights = find_checkpoint(folder, checkpoint)
     received = reader_of(folder, trusted)

@@ -73,7 +73,7 @@ def _curve(path: Path, result: Mapping[str, Any]) -> str:
         return ""
     if not rows or not {"env_steps", "true_return_mean"} <= set(rows[0]):
         return ""
-    expert, random = (_float(result.get(f"{who}_return_mean")) for who in ("expert", "random"))
+    expert, random = (number_of(result.get(f"{who}_return_mean")) for who in ("expert", "random"))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "curve.png"
         plots.learning_curve(rows, expert, random, file)
@@ -96,13 +96,14 @@ def _text(value: Any) -> str:
     return printable(value if isinstance(value, str) else _number(value), 80)
 
 
-def _float(value: Any) -> float:
+def number_of(value: Any) -> float:
+    """A value of a JSON file as a number; NaN where it is none, or out of range."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and abs(value) < 1e300 else math.nan
 
 
 def _number(value: Any) -> str:
-    number = _float(value)
+    number = number_of(value)
     if math.isnan(number):
         return "-"
     return f"{number:,.0f}" if number == int(number) else f"{number:,.4g}"
@@ -113,7 +114,7 @@ def _spread(result: Mapping[str, Any], who: str) -> str:
 
 
 def _score(result: Mapping[str, Any]) -> str:
-    reason, score = result.get("no_score_because"), _float(result.get("normalized_score"))
+    reason, score = result.get("no_score_because"), number_of(result.get("normalized_score"))
     if isinstance(reason, str):
         return f"none: {printable(reason, 200)}"
     return "-" if math.isnan(score) else f"{score:.3f}"
