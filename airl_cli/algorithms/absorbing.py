@@ -13,6 +13,12 @@ discounted steps are spent in the absorbing state, so the odds of absorbing to l
 included, changes no policy. So only the difference of the two matters,
 `c = log h_E - log h_G`: every step is worth `r - c` and the absorbing state 0, which is how SB3
 bootstraps (`docs/maths.md` has the derivation).
+
+c weighs the two sides' hazards, so it is bounded by data; the logits of living steps are not. Their
+mean over the generator's samples is at best minus a divergence, `-KL(d_G, d_E)`, and as the
+discriminator gets ahead it falls without end, until any living step is worth less than the
+absorbing state. It says how far the generator is from the expert, not that ending pays. Living
+steps are therefore centred where that mean, the `lag`, is negative; at the game's optimum it is 0.
 """
 
 from __future__ import annotations
@@ -23,7 +29,9 @@ from typing import NamedTuple
 PSEUDO_ENDS = 0.5
 """Ends that are added to each side, at the hazard of both together: finite logits."""
 CLIP = 10.0
-"""The logit's limit, which the pseudo-ends leave out of reach of most data."""
+"""The limit of the log-ratio of hazards, which the pseudo-ends leave out of reach of most data."""
+LARGEST = 1000.0
+"""The limit of a logit that is read back: of log-ratio and lag together."""
 
 
 class Ends(NamedTuple):
@@ -42,13 +50,24 @@ class AbsorbingState(NamedTuple):
     """What the absorbing state is worth.
 
     Attributes:
-        c: Log-ratio of the hazards of expert and generator: the logit of the absorbing state,
-            relative to that of living steps. 0 where both end equally often, or neither does.
+        c: The logit of the absorbing state, relative to that of living steps: the log-ratio of the
+            hazards of expert and generator, 0 where both end equally often, or neither does.
         b: What the logits of living steps lack.
     """
 
     c: float = 0.0
     b: float = 0.0
+
+
+def centred(state: AbsorbingState, lag: float) -> AbsorbingState:
+    """The absorbing state among living steps whose mean logit on the generator's samples is 0.
+
+    Args:
+        state: From the hazards.
+        lag: The mean logit; one above 0 counts as 0.
+    """
+    lag = max(CLIP - LARGEST, min(0.0, lag))
+    return AbsorbingState(state.c + lag, state.b - lag)
 
 
 def absorbing_state(expert: Ends, generator: Ends, discount: float) -> AbsorbingState:

@@ -14,7 +14,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
-from airl_cli.algorithms.absorbing import AbsorbingState, Ends, absorbing_state
+from airl_cli.algorithms.absorbing import AbsorbingState, Ends, absorbing_state, centred
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.checks import (
     check_minibatch_size,
@@ -53,9 +53,13 @@ from airl_cli.algorithms.state import (
 from airl_cli.errors import InvalidValueError
 from airl_cli.limits import Count, CountOrZero, NonNegative, Smoothing
 from airl_cli.rewards.base import RewardNet, unwrapped
+from airl_cli.rewards.layers import evaluating
 
 DEFAULT_BATCH_SIZE = 512
 """Expert samples per discriminator batch, where no number is given."""
+
+
+_RANGE_SAMPLES = 8192
 
 
 class AdversarialTrainer(RoundTrainer):
@@ -127,7 +131,6 @@ class AdversarialTrainer(RoundTrainer):
         discriminator: Trains it.
         n_disc_updates: Updates of the discriminator so far.
         past_policies: Those that made the generator's samples.
-        absorbing_state: What the absorbing state is worth now.
 
     Raises:
         InvalidValueError: `demo_minibatch_size` does not divide, fewer demonstrations than a
@@ -221,7 +224,8 @@ class AdversarialTrainer(RoundTrainer):
             reservoir=gen_replay_reservoir,
             limit=n_past_policies,
         )
-        self.absorbing_state = AbsorbingState()
+        self._hazards = AbsorbingState()
+        self._lag: float | None = None  # mean logit of the newest rollout; None: no end seen so far
         self._scored: tuple[TransitionBatch, th.Tensor | None] | None = None
         self.n_disc_updates = 0
         self._disc_stats: dict[str, float] = {}  # of the newest update
@@ -239,6 +243,7 @@ class AdversarialTrainer(RoundTrainer):
         self.keep_samples(batch)
         if self.is_on_policy:
             self._update_discriminator(self.n_disc_updates_before_pricing)  # line 4
+        self._measure_lag(batch)
         self.relabel(rollout, batch)  # line 5
 
     def keep_samples(self, batch: TransitionBatch) -> None:
@@ -249,11 +254,21 @@ class AdversarialTrainer(RoundTrainer):
             self.past_policies.record(n_uniform, uniform=True)
             self.past_policies.record(len(batch) - n_uniform)
         if self.absorbing:
-            self.absorbing_state = absorbing_state(
-                self._demonstrations.ends(),
-                self.gen_replay_buffer.ends(),
-                discount_of(self.gen_algo),
-            )
+            ends = self._demonstrations.ends(), self.gen_replay_buffer.ends()
+            self._hazards = absorbing_state(*ends, discount_of(self.gen_algo))
+            if self._lag is None and any(side.n_ends for side in ends):
+                self._lag = 0.0
+
+    @property
+    def absorbing_state(self) -> AbsorbingState:
+        """What the absorbing state is worth now."""
+        return centred(self._hazards, self._lag or 0.0)
+
+    def _measure_lag(self, batch: TransitionBatch) -> None:
+        """How far the discriminator is ahead of the generator, where episodes can end."""
+        if self._lag is not None:
+            with th.no_grad(), evaluating(self.reward_net):
+                self._lag = float(self._logits(batch.to(self.reward_net.device)).mean())
 
     def end_round(self) -> Mapping[str, float]:
         """Further discriminator updates, when the policy is updated.
@@ -366,6 +381,29 @@ class AdversarialTrainer(RoundTrainer):
 
     # -- the generator's reward ----------------------------------------------------------------
 
+    def learned_facts(self) -> dict[str, Any]:
+        """What belongs to the learned reward besides its weights: absorbing state and range."""
+        return {
+            "absorbing_logit": self.absorbing_state.c,
+            "reward_range": self.reward_range(),
+        }
+
+    def reward_range(self) -> tuple[float, float] | None:
+        """Between which values `reward_test` was learned; beyond them it is an extrapolation.
+
+        On demonstrations and kept generator samples, as many of each: the 99 % quantile above, and
+        below the 1 % quantile less three times the distance of the two, so that bad states can
+        still be told from worse ones. None before training.
+        """
+        if not len(self.gen_replay_buffer):
+            return None
+        known = [self.gen_replay_buffer.some(_RANGE_SAMPLES)]
+        if isinstance(self._demonstrations, ArraySampler):
+            known.append(self._demonstrations.some(_RANGE_SAMPLES))
+        rewards = [self.reward_test.predict(*batch.arrays()) for batch in known]
+        low, high = np.quantile(np.concatenate(rewards).astype(float), (0.01, 0.99))
+        return float(low - 3 * (high - low)), float(high)
+
     def learned_reward(self, batch: TransitionBatch, env_rewards: np.ndarray) -> np.ndarray:
         """`reward_train` as it is (n,).
 
@@ -422,7 +460,7 @@ class AdversarialTrainer(RoundTrainer):
                 "rng": rng_state(self.rng),
                 "n_updates": self.n_disc_updates,
                 "past_policies": self.past_policies.state_dict(),
-                "absorbing_state": list(self.absorbing_state),
+                "absorbing_state": [*self._hazards, *([] if self._lag is None else [self._lag])],
                 "drawn": list(self._demonstrations.ends()),
                 "n_summaries": 0 if self._summaries is None else self._summaries.step,
             },
@@ -439,7 +477,8 @@ class AdversarialTrainer(RoundTrainer):
             self.n_disc_updates = int(mine["n_updates"])
             if "past_policies" in mine:  # not in checkpoints of 0.1
                 self.past_policies.load_state_dict(mine["past_policies"])
-                self.absorbing_state = AbsorbingState(*map(float, mine["absorbing_state"]))
+                c, b, *lag = map(float, mine["absorbing_state"])
+                self._hazards, self._lag = AbsorbingState(c, b), lag[0] if lag else None
                 if isinstance(self._demonstrations, DrawnSampler):
                     self._demonstrations.drawn = Ends(*map(float, mine["drawn"]))
             if self._summaries is not None:

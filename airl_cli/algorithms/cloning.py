@@ -207,6 +207,10 @@ class BC(DemonstrationAlgorithm):
         self.logger.record("bc/log_prob", log_prob)
         self.logger.dump(step=int(self.stats["samples"]))
 
+    def learned_facts(self) -> dict[str, Any]:
+        """What belongs to a learned reward besides its weights; nothing is learned here."""
+        return {}
+
     def state_dict(self) -> State:
         """Everything the next round depends on, but the process's random generators."""
         return {

@@ -142,6 +142,10 @@ class RoundTrainer(abc.ABC):
         """What follows when a rollout is complete; SB3 then updates the policy."""
         self.relabel(*self.collect())
 
+    def learned_facts(self) -> dict[str, Any]:
+        """What belongs to a learned reward besides its weights; nothing is learned here."""
+        return {}
+
     def end_round(self) -> Mapping[str, float]:
         """What follows when a round's policy update is done; returns figures for `stats`."""
         return {}

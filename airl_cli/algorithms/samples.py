@@ -66,6 +66,10 @@ class ArraySampler:
         index = _draw(len(self), n, self.rng)
         return self.transitions.rows(th.as_tensor(index, device=self.transitions.dones.device))
 
+    def some(self, n: int) -> TransitionBatch:
+        """At most `n` transitions, evenly spaced; no random stream moves."""
+        return self.transitions.rows(_spaced(len(self), n))
+
     def ends(self) -> Ends:
         """Of all transitions."""
         return Ends(float(self.transitions.dones.sum()), len(self))
@@ -215,6 +219,12 @@ class GeneratorBuffer:
             raise RuntimeError("no generator samples yet: call train_gen() first")
         return self._stored.rows(th.as_tensor(_draw(self._size, n, self.rng)))
 
+    def some(self, n: int) -> TransitionBatch:
+        """At most `n` stored transitions, evenly spaced; no random stream moves."""
+        if self._stored is None:
+            raise RuntimeError("no generator samples yet: call train_gen() first")
+        return self._stored.rows(_spaced(self._size, n))
+
     def ends(self) -> Ends:
         """Of all stored transitions."""
         dones = 0.0 if self._stored is None else float(self._stored.dones[: self._size].sum())
@@ -327,6 +337,10 @@ def _flattened(demonstrations: Any) -> Any:
         return demonstrations
     first, demonstrations = first_item(demonstrations)
     return flatten_trajectories(demonstrations) if isinstance(first, Trajectory) else demonstrations
+
+
+def _spaced(size: int, n: int) -> th.Tensor:
+    return th.linspace(0, size - 1, min(size, n)).long()
 
 
 def _draw(size: int, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -67,7 +67,7 @@ def save_trainer(trainer: AdversarialTrainer, path: str | Path) -> None:
         weights.mkdir(parents=True)
         write_json(folder / CONFIG, config)
         write_json(folder / SPACES, spaces)
-        write_json(folder / RESULT, {"absorbing_logit": trainer.absorbing_state.c})
+        write_json(folder / RESULT, trainer.learned_facts())
         save_weights(trainer.policy, weights / POLICY_WEIGHTS)
         save_weights(net, weights / REWARD_WEIGHTS)
 

@@ -174,6 +174,7 @@ class Evaluation:
         expert_seconds: float | None = None,
         n_demonstrations: int | None = None,
         absorbing_logit: float | None = None,
+        reward_range: tuple[float, float] | None = None,
     ) -> dict[str, Any]:
         """The flat mapping that `result.json` holds, versions of the packages included.
 
@@ -184,6 +185,7 @@ class Evaluation:
             expert_seconds: Wall-clock time of getting the expert and its demonstrations.
             n_demonstrations: Episodes of demonstrations.
             absorbing_logit: What the absorbing state is worth under the learned reward.
+            reward_range: Between which values that reward was learned.
         """
         return {
             "env_id": self.env_id,
@@ -194,6 +196,7 @@ class Evaluation:
             "expert_seconds": expert_seconds,
             "n_demonstrations": n_demonstrations,
             "absorbing_logit": absorbing_logit,
+            "reward_range": reward_range,
             "expert_return_mean": mean(self.expert_returns),
             "random_return_mean": mean(self.random_returns),
             "learner_return_mean": mean(self.learner_returns),

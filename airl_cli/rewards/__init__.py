@@ -18,7 +18,12 @@ from airl_cli.rewards.nets import (
 )
 from airl_cli.rewards.shaped import BasicShapedRewardNet, CnnShapedRewardNet, ShapedRewardNet
 from airl_cli.rewards.vec_env import RewardVecEnvWrapper
-from airl_cli.rewards.wrappers import AddSTDRewardWrapper, NormalizedRewardNet, ShiftedRewardNet
+from airl_cli.rewards.wrappers import (
+    AddSTDRewardWrapper,
+    BoundedRewardNet,
+    NormalizedRewardNet,
+    ShiftedRewardNet,
+)
 
 __all__ = [
     "AddSTDRewardWrapper",
@@ -40,6 +45,7 @@ __all__ = [
     "RunningNorm",
     "ShapedRewardEnsemble",
     "ShapedRewardNet",
+    "BoundedRewardNet",
     "ShiftedRewardNet",
     "build_cnn",
     "build_mlp",

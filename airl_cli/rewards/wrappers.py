@@ -83,6 +83,34 @@ class ShiftedRewardNet(ForwardWrapper):
         return self.base(state, action, next_state, done) + self.shift
 
 
+class BoundedRewardNet(ForwardWrapper):
+    """Keeps every reward within the range in which it was learned.
+
+    Beyond it a net only extrapolates: a new policy would find the states in which that is large,
+    and one rare reward of a thousand times the usual size spoils any estimate of values.
+
+    Args:
+        base: The net to wrap.
+        low: Smaller rewards become this.
+        high: Larger rewards become this.
+
+    Raises:
+        InvalidValueError: `low` is not below `high`.
+    """
+
+    def __init__(self, base: RewardNet, low: float, high: float) -> None:
+        super().__init__(base)
+        if not low < high:
+            raise InvalidValueError(f"low={low} is not below high={high}.", "Swap them.")
+        self.low, self.high = low, high
+
+    def forward(
+        self, state: th.Tensor, action: th.Tensor, next_state: th.Tensor, done: th.Tensor
+    ) -> th.Tensor:
+        """The base's rewards, bounded (batch,)."""
+        return self.base(state, action, next_state, done).clamp(self.low, self.high)
+
+
 class AddSTDRewardWrapper(PredictProcessedWrapper):
     """Adds `alpha` standard deviations to an ensemble's processed reward.
 

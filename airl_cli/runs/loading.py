@@ -12,14 +12,14 @@ from pydantic import BaseModel
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import get_flattened_obs_dim
 
-from airl_cli.algorithms.absorbing import CLIP
+from airl_cli.algorithms.absorbing import LARGEST
 from airl_cli.algorithms.gail import RewardFromDiscriminator
 from airl_cli.data.spaces import space_from_dict
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidValueError, NotFoundError
 from airl_cli.nodes import with_current_names
 from airl_cli.policy_building import rebuild_policy
-from airl_cli.rewards import RewardNet, ShiftedRewardNet
+from airl_cli.rewards import BoundedRewardNet, RewardNet, ShiftedRewardNet
 from airl_cli.runs import layout, schema, summary
 from airl_cli.runs.authorship import reader_of
 from airl_cli.runs.checkpoint import find_checkpoint
@@ -92,6 +92,11 @@ class LoadedRun:
     def recovers_reward(self) -> bool:
         """Whether `reward_test` is meant as a reward; the discriminator of GAIL is not."""
         return not isinstance(self.reward_test, RewardFromDiscriminator)
+
+    @property
+    def reward_range(self) -> tuple[float, float] | None:
+        """Between which values `reward_test` was learned; None where that is not known."""
+        return _reward_range(self.result)
 
     @property
     def absorbing_logit(self) -> float:
@@ -183,12 +188,21 @@ def load_reward(
     checkpoint: str | int | None = None,
     device: str = "cpu",
     trusted: Sequence[str] = (),
+    bounded: bool = True,
 ) -> RewardNet:
-    """Just the learned reward of a run directory (`reward_test`); arguments as in `load_run`.
+    """Just the learned reward of a run directory (`reward_test`), to train a policy on.
 
     `predict(state, action, next_state, done)` on NumPy batches gives rewards (batch,) float32.
     Where episodes ended early in training, they are relative to the absorbing state, so that a
     terminal state is worth 0, as RL libraries have it.
+
+    Args:
+        path: As in `load_run`, and so are `checkpoint`, `device` and `trusted`.
+        checkpoint: See there.
+        device: See there.
+        trusted: See there.
+        bounded: Keep rewards within the range in which they were learned (`reward_range` of
+            `result.json`); False: the net as it is.
 
     Raises:
         AirlError: As `load_run`; `InvalidValueError` also where the run learned no reward.
@@ -199,16 +213,31 @@ def load_reward(
     received = reader_of(folder, trusted)
     rewards = _load_rewards(received, config, observation_space, action_space, weights, device)
     reward = _learned(folder, rewards)[1]
-    logit = _absorbing_logit(_read_result(folder / layout.RESULT))
-    if logit == 0 or isinstance(reward, RewardFromDiscriminator):
+    result = _read_result(folder / layout.RESULT)
+    known = _reward_range(result)
+    if bounded and known is not None:
+        reward = BoundedRewardNet(reward, *known)
+    logit = _absorbing_logit(result)
+    if logit == 0 or isinstance(_learned(folder, rewards)[1], RewardFromDiscriminator):
         return reward
     return ShiftedRewardNet(reward, -logit)
+
+
+def _reward_range(result: Mapping[str, Any] | None) -> tuple[float, float] | None:
+    """From `result.json`; None where there is none, or what is there is no range."""
+    known = (result or {}).get("reward_range")
+    if not isinstance(known, list) or len(known) != 2:
+        return None
+    if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in known):
+        return None
+    low, high = known
+    return (float(low), float(high)) if -1e30 < low < high < 1e30 else None
 
 
 def _absorbing_logit(result: Mapping[str, Any] | None) -> float:
     """From `result.json`; a received number counts only within the limits of what is written."""
     logit = (result or {}).get("absorbing_logit")
-    if not isinstance(logit, (int, float)) or isinstance(logit, bool) or abs(logit) > CLIP:
+    if not isinstance(logit, (int, float)) or isinstance(logit, bool) or abs(logit) > LARGEST:
         return 0.0
     return float(logit)
 

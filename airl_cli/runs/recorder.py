@@ -43,6 +43,9 @@ class Trainer(HasWeights, Protocol):
     def stats(self) -> Mapping[str, float]:
         """Numbers of the newest round."""
 
+    def learned_facts(self) -> dict[str, Any]:
+        """What belongs to the learned reward besides its weights: keys of `result.json`."""
+
     def state_dict(self) -> dict[str, Any]:
         """Everything the next round depends on."""
 

@@ -322,7 +322,7 @@ class Run:
             train_seconds=round(self._recorder.train_seconds, 3),
             expert_seconds=round(demonstrations.seconds, 3) if demonstrations else None,
             n_demonstrations=len(demonstrations.trajectories) if demonstrations else None,
-            absorbing_logit=getattr(getattr(trainer, "absorbing_state", None), "c", None),
+            **trainer.learned_facts(),
         )
         write_json(self.path / layout.EVALUATION, evaluation)
         write_json(self.path / layout.RESULT, self.result)

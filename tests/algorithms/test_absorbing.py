@@ -5,7 +5,7 @@ import pytest
 import torch as th
 
 from airl_cli.algorithms import GAIL
-from airl_cli.algorithms.absorbing import CLIP, AbsorbingState, Ends, absorbing_state
+from airl_cli.algorithms.absorbing import CLIP, AbsorbingState, Ends, absorbing_state, centred
 from airl_cli.errors import InvalidValueError
 
 
@@ -46,14 +46,38 @@ def test_every_step_is_worth_the_reward_less_that_of_the_absorbing_state(make_tr
     game.train(160)
     ends = game.gen_replay_buffer.ends()
     assert ends.n_ends > 0
-    expected = absorbing_state(game._demonstrations.ends(), ends, game.gen_algo.gamma)
-    assert game.absorbing_state == expected and expected.c != 0
+    hazards = absorbing_state(game._demonstrations.ends(), ends, game.gen_algo.gamma)
+    expected = centred(hazards, game._lag)
+    assert game.absorbing_state == expected and hazards.c != 0
     batch = game.gen_replay_buffer.sample(16)
     plain = game.reward_train.predict(*batch.arrays())
     np.testing.assert_allclose(
         game.generator_reward(batch, np.zeros(16)), plain - expected.c, rtol=1e-5
     )
     assert game.stats["absorbing_logit"] == pytest.approx(expected.c)
+
+
+def test_a_discriminator_that_is_ahead_makes_no_step_worse_than_the_absorbing_state() -> None:
+    state = absorbing_state(Ends(1, 1e5), Ends(500, 1e5), 0.99)
+    logits = np.random.default_rng(0).normal(-30.0, 1.0, 1000)
+    ahead = centred(state, float(logits.mean()))
+    assert np.mean(logits - state.c) < -20  # any step costs more than all that ending costs
+    assert np.mean(logits - ahead.c) == pytest.approx(-state.c)  # living pays, as the hazards say
+    assert logits.mean() + ahead.b == pytest.approx(state.b)  # and GAIL's logits are moved alike
+    assert centred(state, 3.0) == state
+    assert math.isfinite(centred(state, -math.inf).c)
+
+
+def test_steps_are_centred_from_the_first_end_on_and_never_without_one(make_trainer) -> None:
+    game = make_trainer(absorbing=True)
+    game.train(160)
+    assert game._lag is None and game.absorbing_state == AbsorbingState()
+    game = terminal_trainer(make_trainer)
+    game.train(160)
+    assert game._lag is not None
+    copy = terminal_trainer(make_trainer)
+    copy.load_state_dict(game.state_dict())
+    assert copy.absorbing_state == game.absorbing_state
 
 
 def test_gail_compares_its_reward_with_the_absorbing_state_s(make_trainer) -> None:

@@ -1,5 +1,6 @@
 """What a trainer learned, saved and loaded again."""
 
+import json
 from functools import partial
 
 import numpy as np
@@ -67,7 +68,7 @@ def test_reward_and_policy_come_back(make_trainer, tmp_path, algorithm, settings
     run = airl_cli.load_run(tmp_path / "saved")
     batch = transitions()
     for found, expected in (
-        (airl_cli.load_reward(tmp_path / "saved"), game.reward_test),
+        (airl_cli.load_reward(tmp_path / "saved", bounded=False), game.reward_test),
         (run.reward_test, game.reward_test),
         (run.reward_train, game.reward_train),
     ):
@@ -81,10 +82,46 @@ def test_a_saved_reward_is_relative_to_the_absorbing_state(make_trainer, tmp_pat
     game.train(160)
     assert game.absorbing_state.c != 0
     game.save(tmp_path / "saved")
-    reward = airl_cli.load_reward(tmp_path / "saved")
+    reward = airl_cli.load_reward(tmp_path / "saved", bounded=False)
     batch = transitions()
     expected = game.reward_test.predict(*batch) - game.absorbing_state.c
-    np.testing.assert_allclose(reward.predict(*batch), expected, atol=1e-6)
+    np.testing.assert_allclose(reward.predict(*batch), expected, atol=1e-5)
+
+
+def test_a_loaded_reward_stays_within_the_range_in_which_it_was_learned(
+    make_trainer, tmp_path
+) -> None:
+    game = make_trainer()
+    assert game.reward_range() is None
+    game.train(160)
+    low, high = game.reward_range()
+    known = game.gen_replay_buffer.some(8192)
+    values = game.reward_test.predict(*known.arrays())
+    assert low < values.min() and np.mean(values > high) < 0.05
+    game.save(tmp_path / "saved")
+    batch = [1000 * part for part in transitions()[:3]]
+    plain = game.reward_test.predict(*batch, np.zeros(len(batch[0])))
+    assert np.any(plain > high) or np.any(plain < low)
+    found = airl_cli.load_reward(tmp_path / "saved").predict(*batch, np.zeros(len(batch[0])))
+    np.testing.assert_allclose(found, np.clip(plain, low, high), rtol=1e-5)
+
+
+@pytest.mark.parametrize("known", [None, "x", [1], [2, 1], [0, "a"], [True, 2], [0, 1e400]])
+def test_a_received_range_that_is_none_is_not_used(make_trainer, tmp_path, known) -> None:
+    game = make_trainer()
+    game.train(80)
+    game.save(tmp_path / "saved")
+    (tmp_path / "saved" / "result.json").write_text(json.dumps({"reward_range": known}))
+    found = airl_cli.load_reward(tmp_path / "saved").predict(*transitions())
+    np.testing.assert_allclose(found, game.reward_test.predict(*transitions()), rtol=1e-5)
+
+
+def test_measuring_the_range_moves_no_random_stream(make_trainer) -> None:
+    game = make_trainer()
+    game.train(80)
+    before = game.rng.bit_generator.state
+    game.reward_range()
+    assert game.rng.bit_generator.state == before
 
 
 def test_what_is_there_already_is_not_overwritten(make_trainer, tmp_path) -> None:

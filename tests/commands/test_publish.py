@@ -98,7 +98,9 @@ def test_commands_and_experts_take_a_published_run(
     airl: Airl, hub: Path, trained_run: Path, published: Path
 ) -> None:
     put(hub, published)
-    repeated = airl("evaluate", f"run=hf://{REPO}", "evaluation.n_episodes=2", "hydra.run.dir=again")
+    repeated = airl(
+        "evaluate", f"run=hf://{REPO}", "evaluation.n_episodes=2", "hydra.run.dir=again"
+    )
     assert repeated.code == 0, repeated.err
     env = airl_cli.load_run(trained_run).env_spec()
     found = HubExpert(REPO, kind="run", n_episodes=2).demonstrations(env, seed=0)

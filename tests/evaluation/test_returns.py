@@ -162,7 +162,7 @@ def test_the_interval_of_few_or_equal_values() -> None:
 def test_the_result_has_the_flat_schema() -> None:
     evaluation = Evaluation("x-v0", 7, np.array([4.0, 8.0]), np.array([10.0]), np.array([2.0]))
     result = evaluation.result(env_steps=100, rounds=3, train_seconds=1.5, n_demonstrations=4)
-    assert {key: result[key] for key in list(result)[:15]} == {
+    assert {key: result[key] for key in list(result)[:16]} == {
         "env_id": "x-v0",
         "seed": 7,
         "env_steps": 100,
@@ -171,6 +171,7 @@ def test_the_result_has_the_flat_schema() -> None:
         "expert_seconds": None,
         "n_demonstrations": 4,
         "absorbing_logit": None,
+        "reward_range": None,
         "expert_return_mean": 10.0,
         "random_return_mean": 2.0,
         "learner_return_mean": 6.0,
@@ -180,7 +181,7 @@ def test_the_result_has_the_flat_schema() -> None:
         "no_score_because": None,
     }
     packages = {"python", "torch", "stable_baselines3", "gymnasium", "airl_cli"}
-    assert set(result) - set(list(result)[:15]) == packages
+    assert set(result) - set(list(result)[:16]) == packages
     assert all(result[package][0].isdigit() for package in packages)
 
 
