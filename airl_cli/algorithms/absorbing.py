@@ -14,17 +14,19 @@ included, changes no policy. So only the difference of the two matters,
 `c = log h_E - log h_G`: every step is worth `r - c` and the absorbing state 0, which is how SB3
 bootstraps (`docs/maths.md` has the derivation).
 
-c weighs the two sides' hazards, so it is bounded by data; the logits of living steps are not. Their
-mean over the generator's samples is at best minus a divergence, `-KL(d_G, d_E)`, and as the
-discriminator gets ahead it falls without end, until any living step is worth less than the
-absorbing state. It says how far the generator is from the expert, not that ending pays. Living
-steps are therefore centred where that mean, the `lag`, is negative; at the game's optimum it is 0.
+c weighs the two sides' hazards, so it is bounded by data; the logits of living steps are not. They
+estimate `log d_E / d_G`, whose level on the generator's samples is minus a divergence of the two,
+and as the discriminator gets ahead it falls without end, until any living step is worth less than
+the absorbing state. That says how far the generator is from the expert, not that ending pays.
+Living steps are therefore raised by the divergence, of Renyi's order 1/2 (`lag` is minus that).
 """
 
 from __future__ import annotations
 
 import math
 from typing import NamedTuple
+
+import torch as th
 
 PSEUDO_ENDS = 0.5
 """Ends that are added to each side, at the hazard of both together: finite logits."""
@@ -59,12 +61,25 @@ class AbsorbingState(NamedTuple):
     b: float = 0.0
 
 
+def lag_of(logits: th.Tensor) -> float:
+    """How far the discriminator is ahead: `2 log E_G sqrt(d_E / d_G)`.
+
+    It is minus the Renyi divergence of order 1/2, which treats both sides alike, and lies between
+    the mean of the logits (minus the Kullback-Leibler divergence) and the logarithm of the mean
+    ratio, which is 0 for a discriminator of overlapping sides. At the game's optimum it is 0.
+
+    Args:
+        logits: `log d_E / d_G` of samples of the generator (n,).
+    """
+    return 2.0 * float(th.logsumexp(logits / 2, 0) - math.log(len(logits)))
+
+
 def centred(state: AbsorbingState, lag: float) -> AbsorbingState:
-    """The absorbing state among living steps whose mean logit on the generator's samples is 0.
+    """The absorbing state among living steps that are raised by the lag.
 
     Args:
         state: From the hazards.
-        lag: The mean logit; one above 0 counts as 0.
+        lag: See `lag_of`; one above 0 counts as 0.
     """
     lag = max(CLIP - LARGEST, min(0.0, lag))
     return AbsorbingState(state.c + lag, state.b - lag)

@@ -14,9 +14,16 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
-from airl_cli.algorithms.absorbing import AbsorbingState, Ends, absorbing_state, centred
+from airl_cli.algorithms.absorbing import (
+    AbsorbingState,
+    Ends,
+    absorbing_state,
+    centred,
+    lag_of,
+)
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.checks import (
+    check_ignores_actions,
     check_minibatch_size,
     check_shapes,
     check_spaces,
@@ -26,6 +33,7 @@ from airl_cli.algorithms.checks import (
 )
 from airl_cli.algorithms.discriminator import Discriminator, DiscriminatorSummaries
 from airl_cli.algorithms.health import require_finite
+from airl_cli.algorithms.inverse_model import UnknownActions
 from airl_cli.algorithms.log_prob import check_valid, has_log_prob
 from airl_cli.algorithms.past_policies import PastPolicies
 from airl_cli.algorithms.regularization import GradientPenalties
@@ -38,6 +46,7 @@ from airl_cli.algorithms.samples import (
     Sampler,
     TransitionMapping,
     demonstration_sampler,
+    lack_actions,
 )
 from airl_cli.algorithms.saving import save_trainer
 from airl_cli.algorithms.schedule import Schedule
@@ -181,6 +190,7 @@ class AdversarialTrainer(RoundTrainer):
         self.n_disc_updates_before_pricing = n_disc_updates_before_pricing
         self.rng = rng or np.random.default_rng(int(th.randint(2**31, ())))
         self.reward_net = reward_net.to(gen_algo.device)
+        self._unknown_actions: UnknownActions | None = None  # of demonstrations without actions
         super().__init__(
             venv=venv,
             gen_algo=gen_algo,
@@ -225,7 +235,7 @@ class AdversarialTrainer(RoundTrainer):
             limit=n_past_policies,
         )
         self._hazards = AbsorbingState()
-        self._lag: float | None = None  # mean logit of the newest rollout; None: no end seen so far
+        self._lag: float | None = None  # of the newest rollout; None: no end was seen so far
         self._scored: tuple[TransitionBatch, th.Tensor | None] | None = None
         self.n_disc_updates = 0
         self._disc_stats: dict[str, float] = {}  # of the newest update
@@ -253,6 +263,8 @@ class AdversarialTrainer(RoundTrainer):
             n_uniform = n_uniform_actions(self.gen_algo, len(batch))
             self.past_policies.record(n_uniform, uniform=True)
             self.past_policies.record(len(batch) - n_uniform)
+        if self._unknown_actions is not None:
+            self._unknown_actions.fit(self.gen_replay_buffer)
         if self.absorbing:
             ends = self._demonstrations.ends(), self.gen_replay_buffer.ends()
             self._hazards = absorbing_state(*ends, discount_of(self.gen_algo))
@@ -268,7 +280,7 @@ class AdversarialTrainer(RoundTrainer):
         """How far the discriminator is ahead of the generator, where episodes can end."""
         if self._lag is not None:
             with th.no_grad(), evaluating(self.reward_net):
-                self._lag = float(self._logits(batch.to(self.reward_net.device)).mean())
+                self._lag = lag_of(self._logits(batch.to(self.reward_net.device)))
 
     def end_round(self) -> Mapping[str, float]:
         """Further discriminator updates, when the policy is updated.
@@ -279,9 +291,12 @@ class AdversarialTrainer(RoundTrainer):
         self._update_discriminator(before + self.n_disc_updates_per_round)
         # The next loss would show it only after these weights were copied as good ones.
         require_finite("discriminator weight", self.reward_net)
-        if not self.absorbing:
-            return self._disc_stats
-        return {**self._disc_stats, "absorbing_logit": self.absorbing_state.c}
+        figures = dict(self._disc_stats)
+        if self.absorbing:
+            figures["absorbing_logit"] = self.absorbing_state.c
+        if self._unknown_actions is not None:
+            figures |= self._unknown_actions.figures
+        return figures
 
     def _update_discriminator(self, n_updates: int) -> None:
         for _ in range(n_updates):
@@ -445,8 +460,13 @@ class AdversarialTrainer(RoundTrainer):
         sampler = demonstration_sampler(demonstrations, at_least, self.rng, self.gen_algo.device)
         if isinstance(sampler, ArraySampler):
             check_shapes(sampler.transitions, self.venv)
-            if self.uses_log_prob:
+            if self.uses_log_prob and not lack_actions(sampler):
                 check_valid(self.policy, sampler.transitions.obs, sampler.transitions.acts)
+        if lack_actions(sampler):
+            check_ignores_actions(self.reward_net)
+            self._unknown_actions = self._unknown_actions or UnknownActions(
+                self.venv, infer=self.uses_log_prob, rng=self.rng, device=self.reward_net.device
+            )
         self._demonstrations = sampler
 
     def state_dict(self) -> State:
@@ -462,6 +482,7 @@ class AdversarialTrainer(RoundTrainer):
                 "past_policies": self.past_policies.state_dict(),
                 "absorbing_state": [*self._hazards, *([] if self._lag is None else [self._lag])],
                 "drawn": list(self._demonstrations.ends()),
+                "unknown_actions": self._unknown_actions and self._unknown_actions.state_dict(),
                 "n_summaries": 0 if self._summaries is None else self._summaries.step,
             },
         }
@@ -481,6 +502,8 @@ class AdversarialTrainer(RoundTrainer):
                 self._hazards, self._lag = AbsorbingState(c, b), lag[0] if lag else None
                 if isinstance(self._demonstrations, DrawnSampler):
                     self._demonstrations.drawn = Ends(*map(float, mine["drawn"]))
+            if self._unknown_actions is not None:
+                self._unknown_actions.load_state_dict(mine["unknown_actions"])
             if self._summaries is not None:
                 self._summaries.step = int(mine["n_summaries"])
         return super().load_state_dict(state)
@@ -508,7 +531,8 @@ class AdversarialTrainer(RoundTrainer):
         self, given: TransitionMapping | None, source: Sampler, name: str
     ) -> TransitionBatch:
         if given is None:
-            return source.sample(self.demo_batch_size).to(self.reward_net.device)
+            batch = source.sample(self.demo_batch_size).to(self.reward_net.device)
+            return batch if self._unknown_actions is None else self._unknown_actions.fill(batch)
         batch = TransitionBatch.of(given, self.reward_net.device)
         if len(batch) != self.demo_batch_size:
             raise InvalidValueError(

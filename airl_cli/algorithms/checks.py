@@ -10,6 +10,7 @@ from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecNormalize
 
 from airl_cli.algorithms.batch import TransitionBatch
+from airl_cli.data.transitions import has_actions
 from airl_cli.envs.spaces import check_policy_spaces
 from airl_cli.errors import InvalidTypeError, InvalidValueError
 from airl_cli.rewards.base import RewardNet
@@ -189,9 +190,24 @@ def check_shapes(batch: TransitionBatch, venv: VecEnv) -> None:
     """
     pairs = (("obs", batch.obs, venv.observation_space), ("acts", batch.acts, venv.action_space))
     for name, values, space in pairs:
+        if name == "acts" and not has_actions(values):
+            continue
         if tuple(values.shape[1:]) != space.shape:
             raise InvalidValueError(
                 f"the demonstrations' {name} have shape {tuple(values.shape[1:])}; the "
                 f"environment's space is {space}.",
                 "Give demonstrations of this environment.",
             )
+
+
+def check_ignores_actions(net: RewardNet) -> None:
+    """Refuses a reward of actions where the demonstrations hold none.
+
+    Raises:
+        InvalidValueError: Naming the remedy.
+    """
+    if net.uses_action:
+        raise InvalidValueError(
+            "the demonstrations hold no actions, and the reward net depends on them.",
+            "Learn a reward of states: reward=state_only (use_action=False).",
+        )

@@ -23,7 +23,12 @@ from airl_cli.algorithms.checks import check_shapes, check_total_timesteps
 from airl_cli.algorithms.demonstrations import DemonstrationAlgorithm
 from airl_cli.algorithms.health import Weights, require_finite
 from airl_cli.algorithms.log_prob import action_log_prob, check_has_log_prob, check_valid
-from airl_cli.algorithms.samples import ArraySampler, Demonstrations, demonstration_sampler
+from airl_cli.algorithms.samples import (
+    ArraySampler,
+    Demonstrations,
+    demonstration_sampler,
+    lack_actions,
+)
 from airl_cli.algorithms.state import (
     State,
     fitting,
@@ -33,7 +38,7 @@ from airl_cli.algorithms.state import (
     optimizer_state,
     rng_state,
 )
-from airl_cli.errors import NonFiniteError
+from airl_cli.errors import InvalidValueError, NonFiniteError
 from airl_cli.limits import Count, Positive, check_limits
 
 DEFAULT_BATCH_SIZE = 256
@@ -156,6 +161,12 @@ class BC(DemonstrationAlgorithm):
         )
         if isinstance(sampler, ArraySampler):
             check_shapes(sampler.transitions, self.venv)
+        if lack_actions(sampler):
+            raise InvalidValueError(
+                "the demonstrations hold no actions, which behaviour cloning imitates.",
+                "Use trainer=airl or trainer=gail with reward=state_only.",
+            )
+        if isinstance(sampler, ArraySampler):
             check_valid(self.policy, sampler.transitions.obs, sampler.transitions.acts)
         self._demonstrations = sampler
 

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from airl_cli.algorithms.absorbing import Ends
 from airl_cli.algorithms.batch import TransitionBatch, concatenate
 from airl_cli.data.rollout import flatten_trajectories
+from airl_cli.data.transitions import RowsWithoutActions, has_actions
 from airl_cli.data.types import Trajectory, TransitionsMinimal
 from airl_cli.errors import InvalidTypeError, InvalidValueError
 
@@ -326,6 +327,13 @@ def demonstration_sampler(
             f"Set demo_batch_size to at most {len(sampler)} or None, or give more demonstrations.",
         )
     return sampler
+
+
+def lack_actions(sampler: Sampler) -> bool:
+    """Whether demonstrations are known to hold no actions, without drawing any."""
+    if isinstance(sampler, ArraySampler):
+        return not has_actions(sampler.transitions.acts)
+    return isinstance(sampler, RowSampler) and isinstance(sampler.reader, RowsWithoutActions)
 
 
 def _flattened(demonstrations: Any) -> Any:

@@ -15,6 +15,7 @@ from airl_cli.algorithms.log_prob import check_has_log_prob
 from airl_cli.commands.job import JobContext, job_context, prepare_process, show
 from airl_cli.commands.resuming import Job, find_job
 from airl_cli.config.instantiation import build
+from airl_cli.data.transitions import WithoutActions
 from airl_cli.data.types import Trajectory
 from airl_cli.envs import EnvSpec, check_environment, check_fixed_horizon
 from airl_cli.errors import InvalidValueError
@@ -84,7 +85,10 @@ def train_job(job: Job, context: JobContext) -> float:
         )
         check_demonstrations_suffice(config, random.lengths)
         with closing(env.make(derive_seed(seed, "environments"))) as venv:
-            trainer = assemble(config, job.part, venv, run, stand_in=random.episode)
+            stand_in = random.episode
+            if config["expert"].get("use_actions") is False:
+                stand_in = WithoutActions([stand_in])[0]
+            trainer = assemble(config, job.part, venv, run, stand_in=stand_in)
             build("trainer", check_total_timesteps, total_timesteps, trainer.gen_train_timesteps)
             demonstrations = expert.demonstrations(env, seed=seed)
             check_demonstrations(

@@ -101,6 +101,8 @@ class Header:
             (self.observation_space, obs_shape, "observations"),
             (self.action_space, act_shape, "actions"),
         ):
+            if what == "actions" and shape == (0,):
+                continue  # none are known
             if space is not None and space.shape != shape:
                 raise InvalidValueError(
                     f"{what} of shape {shape} do not fit the space {describe(space)}."

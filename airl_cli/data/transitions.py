@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,6 +17,54 @@ from airl_cli.data.types import (
 )
 from airl_cli.errors import InvalidValueError
 from airl_cli.limits import Count, check_limit
+
+
+def no_actions(n: int) -> np.ndarray:
+    """What stands for `n` actions that are not known (n, 0)."""
+    return np.zeros((n, 0), np.float32)
+
+
+def has_actions(acts: Any) -> bool:
+    """Whether an array or tensor (n, ...) holds actions that are known."""
+    return tuple(acts.shape[1:]) != (0,)
+
+
+class WithoutActions(Sequence[Trajectory]):
+    """Trajectories whose actions are left out; each is asked for when it is needed.
+
+    Args:
+        trajectories: With or without actions.
+    """
+
+    def __init__(self, trajectories: Sequence[Trajectory]) -> None:
+        self._trajectories = trajectories
+
+    def __len__(self) -> int:
+        return len(self._trajectories)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self._trajectories[index]
+        if isinstance(index, slice):
+            return WithoutActions(found)
+        return dataclasses.replace(found, acts=no_actions(len(found)), infos=None)
+
+
+class RowsWithoutActions:
+    """Transitions in a file, whose actions are left out.
+
+    Args:
+        rows: With `len` and `rows(index)`.
+    """
+
+    def __init__(self, rows: Any) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def rows(self, index: np.ndarray) -> dict[str, Any]:
+        """The fields of the transitions with these numbers (n,)."""
+        return {**self._rows.rows(index), "acts": no_actions(len(index))}
 
 
 def flatten_trajectories(trajectories: Iterable[Trajectory]) -> Transitions:

@@ -88,7 +88,8 @@ class Trajectory(_Record):
 
     Attributes:
         obs: Observations, `(T + 1, *obs_shape)`; the last one is where the episode ended.
-        acts: Actions as they reached the environment, `(T, *act_shape)`.
+        acts: Actions as they reached the environment, `(T, *act_shape)`; `(T, 0)` where none are
+            known.
         infos: `T` info dicts, or None.
         terminal: Whether the last observation is a terminal state (a time limit is not one).
 

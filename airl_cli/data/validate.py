@@ -12,6 +12,7 @@ from gymnasium import spaces
 from gymnasium.spaces import Space
 
 from airl_cli.data.spaces import describe
+from airl_cli.data.transitions import has_actions
 from airl_cli.data.types import Trajectory, TrajectoryWithRew
 from airl_cli.errors import AirlError, InvalidValueError, one_line
 
@@ -129,6 +130,8 @@ class EpisodeValidator:
         """
         check_finite(self.source, index, episode)
         obs = self._cast(index, "obs", episode.obs, self.observation_space)
+        if not has_actions(episode.acts):
+            return dataclasses.replace(episode, obs=obs)
         acts = self._cast(index, "acts", episode.acts, self.action_space)
         wrong = np.flatnonzero(outside(self.action_space, acts))
         if len(wrong):
@@ -164,6 +167,9 @@ class EpisodeValidator:
         """Transitions of episodes that passed `validate`, brought into the same form."""
         dtypes = {"obs": _precision(self.observation_space), "acts": _precision(self.action_space)}
         dtypes["next_obs"] = dtypes["obs"]
+        known = has_actions(columns["acts"])
+        if not known:
+            del dtypes["acts"]
         spaces_of = {"acts": self.action_space}
         cast = {
             name: _shaped(columns[name], spaces_of.get(name, self.observation_space)).astype(
@@ -171,7 +177,7 @@ class EpisodeValidator:
             )
             for name, dtype in dtypes.items()
         }
-        return columns | cast | {"acts": self._clipped(cast["acts"])}
+        return columns | cast | ({"acts": self._clipped(cast["acts"])} if known else {})
 
     def _clipped(self, acts: np.ndarray) -> np.ndarray:
         if not isinstance(self.action_space, spaces.Box):

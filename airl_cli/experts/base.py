@@ -6,12 +6,17 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from airl_cli.data.transitions import subsample
+from airl_cli.data.transitions import (
+    RowsWithoutActions,
+    WithoutActions,
+    no_actions,
+    subsample,
+)
 from airl_cli.data.types import Trajectory, Transitions
 from airl_cli.data.validate import lengths_of, returns_of
 from airl_cli.evaluation import sample_episodes
@@ -64,6 +69,20 @@ class Demonstrations:
         """What the trainer's `set_demonstrations` takes."""
         return self.trajectories if self.samples is None else self.samples
 
+    def without_actions(self) -> Demonstrations:
+        """The same, in which only observations are shown."""
+        samples: Any = self.samples
+        if isinstance(samples, Transitions):
+            samples = replace(samples, acts=no_actions(len(samples)))
+        elif samples is not None:
+            samples = RowsWithoutActions(samples)
+        return replace(
+            self,
+            trajectories=WithoutActions(self.trajectories),
+            provenance={**self.provenance, "use_actions": False},
+            samples=samples,
+        )
+
     @property
     def n_for_training(self) -> int:
         """Transitions of `for_training`."""
@@ -113,6 +132,7 @@ class Sampling:
         noise: Probability of a random action.
         subsample: Every k-th transition is trained on.
         deterministic: The most likely actions instead of sampled ones.
+        use_actions: Show actions; False: observations alone.
 
     Raises:
         InvalidValueError: If one is out of range.
@@ -122,6 +142,7 @@ class Sampling:
     noise: Fraction = 0.0
     subsample: Count = 1
     deterministic: bool = False
+    use_actions: bool = True
 
     def __post_init__(self) -> None:
         check_limits(Sampling, vars(self))
@@ -177,6 +198,7 @@ class PolicyExpert(ABC):
             subsample=sampling.subsample,
             **provenance,
         )
-        return Demonstrations(
+        found = Demonstrations(
             trajectories, policy, described, time.perf_counter() - started, samples
         )
+        return found if sampling.use_actions else found.without_actions()

@@ -61,6 +61,7 @@ class CheckpointExpert(PolicyExpert):
         n_episodes: Whole episodes of demonstrations.
         noise: Probability of a random action.
         subsample: Train on every k-th transition only.
+        use_actions: Show actions; False: observations alone.
         deterministic: Show the most likely actions instead of sampled ones.
         trust_pickle: Let Stable-Baselines3's own loader run the pickles in the file, which can do
             anything that you can do on this machine.
@@ -82,6 +83,7 @@ class CheckpointExpert(PolicyExpert):
     n_episodes: Count = 32
     noise: Fraction = 0.0
     subsample: Count = 1
+    use_actions: bool = True
     deterministic: bool = False
     trust_pickle: bool = False
     vec_normalize: str | None = None
@@ -92,7 +94,9 @@ class CheckpointExpert(PolicyExpert):
         self.path = str(Path(self.path).expanduser())
         if self.vec_normalize is not None:
             self.vec_normalize = str(Path(self.vec_normalize).expanduser())
-        self.sampling = Sampling(self.n_episodes, self.noise, self.subsample, self.deterministic)
+        self.sampling = Sampling(
+            self.n_episodes, self.noise, self.subsample, self.deterministic, self.use_actions
+        )
         check_algorithm(self.algo)
 
     def policy_for(self, env: EnvSpec, *, seed: int) -> tuple[Predictor, dict[str, Any]]:

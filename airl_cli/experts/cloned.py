@@ -38,6 +38,7 @@ class ClonedExpert(PolicyExpert):
         n_episodes: Whole episodes of the clone.
         noise: Probability of a random action.
         subsample: Train on every k-th transition only.
+        use_actions: Show actions; False: observations alone.
         updates: Minibatches of supervised learning.
         batch_size: Transitions in each.
         learning_rate: Of Adam.
@@ -54,6 +55,7 @@ class ClonedExpert(PolicyExpert):
     n_episodes: Count = 32
     noise: Fraction = 0.0
     subsample: Count = 1
+    use_actions: bool = True
     updates: Count = 2000
     batch_size: Count = 256
     learning_rate: Positive = 1e-3
@@ -62,7 +64,9 @@ class ClonedExpert(PolicyExpert):
 
     def __post_init__(self) -> None:
         check_limits(ClonedExpert, vars(self))
-        self.sampling = Sampling(self.n_episodes, self.noise, self.subsample)
+        self.sampling = Sampling(
+            self.n_episodes, self.noise, self.subsample, use_actions=self.use_actions
+        )
 
     def policy_for(self, env: EnvSpec, *, seed: int) -> tuple[ActorCriticPolicy, dict[str, Any]]:
         """The clone of the teacher's demonstrations; errors as the teacher's."""

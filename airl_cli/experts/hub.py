@@ -48,6 +48,7 @@ class HubExpert:
         clip_actions: Move the dataset's actions into the action space instead of refusing them.
         n_episodes: Episodes of demonstrations; None: 32 of a model, all of a dataset.
         subsample: Train on every k-th transition only.
+        use_actions: Show actions; False: observations alone.
         sha256: What the content's must be; None: anything.
         device: Where the model computes.
 
@@ -69,6 +70,7 @@ class HubExpert:
     clip_actions: bool = False
     n_episodes: Count | None = None
     subsample: Count = 1
+    use_actions: bool = True
     sha256: str | None = None
     device: str = "cpu"
 
@@ -88,6 +90,7 @@ class HubExpert:
         self._selection = Selection(
             n_episodes=self.n_episodes,
             subsample=self.subsample,
+            use_actions=self.use_actions,
             clip_actions=self.clip_actions,
             sha256=self.sha256,
         )
@@ -130,6 +133,7 @@ class HubExpert:
             n_episodes=self.n_episodes or _DEFAULT_EPISODES,
             noise=self.noise,
             subsample=self.subsample,
+            use_actions=self.use_actions,
             deterministic=self.deterministic,
             trust_pickle=self.trust_pickle,
             vec_normalize=self._file(self.vec_normalize) if self.vec_normalize else None,
@@ -144,6 +148,7 @@ class HubExpert:
             n_episodes=self.n_episodes or _DEFAULT_EPISODES,
             noise=self.noise,
             subsample=self.subsample,
+            use_actions=self.use_actions,
             deterministic=self.deterministic,
             sha256=self.sha256,
             device=self.device,

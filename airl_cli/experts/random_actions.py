@@ -19,6 +19,7 @@ class RandomExpert(PolicyExpert):
     Args:
         n_episodes: Whole episodes of demonstrations.
         subsample: Train on every k-th transition only.
+        use_actions: Show actions; False: observations alone.
 
     Raises:
         InvalidValueError: If a number is not positive.
@@ -28,9 +29,12 @@ class RandomExpert(PolicyExpert):
 
     n_episodes: Count = 32
     subsample: Count = 1
+    use_actions: bool = True
 
     def __post_init__(self) -> None:
-        self.sampling = Sampling(self.n_episodes, subsample=self.subsample)
+        self.sampling = Sampling(
+            self.n_episodes, subsample=self.subsample, use_actions=self.use_actions
+        )
 
     def policy_for(self, env: EnvSpec, *, seed: int) -> tuple[None, dict[str, Any]]:
         """No policy: actions are drawn from the action space."""

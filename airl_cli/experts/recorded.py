@@ -45,6 +45,7 @@ class Selection:
             limit is taken for: `terminal` as recorded, or `truncated`, for recordings that mark
             time limits as terminal states.
         best: Share of the episodes that is used, those with the highest returns; None: all.
+        use_actions: Show actions; False: observations alone.
 
     Raises:
         InvalidValueError: If a number is out of range.
@@ -57,6 +58,7 @@ class Selection:
     memory_limit: NonNegative = 256
     terminal_at_limit: Literal["terminal", "truncated"] = "terminal"
     best: Share | None = None
+    use_actions: bool = True
 
     def __post_init__(self) -> None:
         check_limits(Selection, vars(self))
@@ -187,13 +189,14 @@ def recorded_demonstrations(
         f"{described['n_transitions']:,} transitions, "
         + (f"return {mean:,.1f}" if mean is not None else "rewards unknown")
     )
-    return Demonstrations(
+    found = Demonstrations(
         trajectories=demonstrations.trajectories,
         policy=None,
         provenance=described,
         seconds=time.perf_counter() - started,
         samples=demonstrations.samples,
     )
+    return found if selection.use_actions else found.without_actions()
 
 
 def _compare_spaces(recording: Recording, validator: EpisodeValidator, env: EnvSpec) -> None:

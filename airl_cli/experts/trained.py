@@ -59,6 +59,7 @@ class TrainedExpert(PolicyExpert):
         device: Where it is trained and acts.
         noise: Probability with which the demonstrator takes a random action instead of its own.
         subsample: Train on every k-th transition of the demonstrations only.
+        use_actions: Show actions; False: observations alone.
         stop_when_settled: End the training before `total_timesteps` once 100 episodes in a row
             returned the same and none before more (`StopWhenSettled`). Without effect where
             there is a `temperature`, which asks for more than returns.
@@ -85,6 +86,7 @@ class TrainedExpert(PolicyExpert):
     device: str = "cpu"
     noise: Fraction = 0.0
     subsample: Count = 1
+    use_actions: bool = True
     stop_when_settled: bool = False
     temperature: NonNegative = 0.0
     promised_return: float | None = None
@@ -98,7 +100,9 @@ class TrainedExpert(PolicyExpert):
                 "are compared by their plain returns.",
                 "Set one of them: n_candidates=1 or temperature=0.",
             )
-        self.sampling = Sampling(self.n_episodes, self.noise, self.subsample)
+        self.sampling = Sampling(
+            self.n_episodes, self.noise, self.subsample, use_actions=self.use_actions
+        )
 
     def policy_for(self, env: EnvSpec, *, seed: int) -> tuple[BasePolicy, dict[str, Any]]:
         """The expert from its cache, or a newly trained one.

@@ -388,6 +388,7 @@ class ExpertFields(Fields):
     device: Device = "auto"
     noise: Fraction = 0
     subsample: Count = 1
+    use_actions: bool = True
     stop_when_settled: bool = False
     temperature: NotNegative = 0
     promised_return: Number | None = None

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from airl_cli.data.transitions import no_actions
 from airl_cli.errors import InvalidValueError
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
@@ -51,13 +52,15 @@ class Flags:
 def fields_of(source: object, named: Mapping[str, Any], mapping: Mapping[str, str]) -> Arrays:
     """The fields of `SYNONYMS` among arrays that may have other names.
 
+    Actions that are not there are unknown ones.
+
     Args:
         source: For messages.
         named: Arrays by the name they have.
         mapping: Of fields to the names they have here; the rest is found by the usual names.
 
     Raises:
-        InvalidValueError: If `obs` or `acts` is missing, or one field is there twice.
+        InvalidValueError: If `obs` is missing, or one field is there twice.
     """
     found: dict[str, np.ndarray] = {}
     for field, synonyms in SYNONYMS.items():
@@ -69,12 +72,11 @@ def fields_of(source: object, named: Mapping[str, Any], mapping: Mapping[str, st
                     f"{source}: columns.{field} names {len(names)} arrays.", "Name one array."
                 )
         missing = [name for name in names if name not in named]
-        if missing or (not names and field in ("obs", "acts")):
+        if missing or (not names and field == "obs"):
             raise InvalidValueError(
                 f"{source}: no array {(missing or [field])[0]!r}, only "
                 f"{', '.join(sorted(named)) or 'nothing'}.",
-                f"Name it: columns={{{field}: <its name>}}; demonstrations without actions cannot "
-                "be trained on.",
+                f"Name it: columns={{{field}: <its name>}}.",
             )
         values = [_array(source, name, named[name]) for name in names]
         for name, other in zip(names[1:], values[1:], strict=True):
@@ -85,7 +87,31 @@ def fields_of(source: object, named: Mapping[str, Any], mapping: Mapping[str, st
                 )
         if values:
             found[field] = values[0]
+    if "acts" not in found:
+        found["acts"] = _unknown_actions(source, named, found)
     return found
+
+
+def _unknown_actions(
+    source: object, named: Mapping[str, Any], found: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """As many unknown actions as there must be, by what else is there."""
+    obs = found["obs"]
+    per_step = [found[name] for name in ("rews", "dones", "terminations") if name in found]
+    if obs.dtype == object:
+        return ragged([no_actions(max(0, len(np.asarray(part)) - 1)) for part in obs])
+    if per_step and per_step[0].dtype != object and per_step[0].ndim == 1:
+        return no_actions(len(per_step[0]))
+    if "lengths" in found:
+        return no_actions(int(np.sum(found["lengths"])))
+    if "next_obs" in found or "episode_starts" in found:
+        return no_actions(len(obs))
+    if obs.ndim > 2:
+        return np.zeros((len(obs), obs.shape[1] - 1, 0), np.float32)
+    raise InvalidValueError(
+        f"{source}: no array 'acts', only {', '.join(sorted(named))}.",
+        "Name it: columns={acts: <its name>}; of demonstrations without actions, give lengths.",
+    )
 
 
 def _array(source: object, name: str, values: Any) -> np.ndarray:

@@ -29,6 +29,7 @@ from airl_cli.data.formats.base import (
     require,
 )
 from airl_cli.data.formats.fields import SYNONYMS, ragged
+from airl_cli.data.transitions import no_actions
 from airl_cli.data.types import Trajectory
 from airl_cli.data.validate import explained, no_episodes
 from airl_cli.errors import InvalidValueError
@@ -155,7 +156,7 @@ def _columns_of(source: str, names: list[str], mapping: Mapping[str, Any]) -> di
         if candidates:
             found[field] = candidates[0]
     missing = [name for columns in found.values() for name in columns if name not in names]
-    missing += [field for field in ("obs", "acts") if field not in found]
+    missing += [] if "obs" in found else ["obs"]
     if missing:
         raise InvalidValueError(
             f"{source} has no column {missing[0]!r}, only {', '.join(names)[:300]}.",
@@ -210,7 +211,8 @@ def _by_episode(
 def _fields(place: str, rows: DataFrame, columns: Mapping[str, list[str]]) -> dict[str, Any]:
     """The arrays of one episode; its last row may be an observation alone."""
     _check_time(place, rows, columns)
-    ended = len(rows) > 1 and bool(rows[columns["acts"]].iloc[-1].isna().all())
+    acts = columns.get("acts")
+    ended = acts is not None and len(rows) > 1 and bool(rows[acts].iloc[-1].isna().all())
     acting = rows.iloc[:-1] if ended else rows
     found: dict[str, Any] = {}
     for field in (name for name in _PER_STEP if name in columns):
@@ -222,6 +224,8 @@ def _fields(place: str, rows: DataFrame, columns: Mapping[str, list[str]]) -> di
             values = acting[names].copy()
             values.iloc[-1, 0] = max(values.iloc[-1, 0], rows[names].fillna(0).iloc[-1, 0])
         found[field] = _values(place, values, names)
+    if acts is None:
+        found["acts"] = no_actions(len(acting))
     if "terminal" in columns:
         marks = rows[columns["terminal"][0]].dropna()
         found["terminal"] = bool(len(marks)) and bool(marks.iloc[-1])
