@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 LONGEST = 400
 """Characters of one value; some configs hold whole arrays."""
 
@@ -18,4 +20,13 @@ def printable(text: str, longest: int = LONGEST) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
         for c in shown
+    )
+
+
+def return_text(value: float) -> str:
+    """A return for people: one decimal, of small fractions two; a dash where there is none."""
+    if not math.isfinite(value):
+        return "-"
+    return format(
+        value, "z,.1f" if abs(round(value, 1)) >= 10 or value == round(value) else "z,.2f"
     )

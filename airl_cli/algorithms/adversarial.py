@@ -280,7 +280,11 @@ class AdversarialTrainer(RoundTrainer):
         """How far the discriminator is ahead of the generator, where episodes can end."""
         if self._lag is not None:
             with th.no_grad(), evaluating(self.reward_net):
-                self._lag = lag_of(self._logits(batch.to(self.reward_net.device)))
+                self._lag = lag_of(self._newest_logits(batch.to(self.reward_net.device)))
+
+    def _newest_logits(self, batch: TransitionBatch) -> th.Tensor:
+        """The logits (n,) of the newest rollout."""
+        return self._logits(batch)
 
     def end_round(self) -> Mapping[str, float]:
         """Further discriminator updates, when the policy is updated.

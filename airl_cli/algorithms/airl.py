@@ -95,6 +95,13 @@ class AIRL(AdversarialTrainer):
         batch = batch.to(self.gen_algo.device)
         return self.past_policies.log_prob(batch.obs, batch.acts)
 
+    def _newest_logits(self, batch: TransitionBatch) -> th.Tensor:
+        """`f - w log pi` (n,) of the policy that made the rollout: what it is paid."""
+        learned = self.reward_net(*self.reward_net.preprocess(*batch))
+        if self.entropy_weight == 0:
+            return learned
+        return learned - self.entropy_weight * self.policy_log_prob(batch).to(learned.device)
+
     def generator_reward(
         self,
         batch: TransitionBatch,

@@ -15,6 +15,7 @@ from airl_cli.commands.evaluate import check_fits, expert_of, part
 from airl_cli.commands.job import accept, job_context, log, prepare_process, show
 from airl_cli.config.instantiation import instantiate
 from airl_cli.config.validation import REWARD_KEYS, validated
+from airl_cli.data.transitions import with_some_actions
 from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidValueError
 from airl_cli.evaluation import mean, plots, sample_episodes, versions
@@ -164,7 +165,10 @@ def gather(
     demonstrations = expert.demonstrations(env, seed=seed)
     fresh = derive_seed(seed, "reward")
     return Episodes(
-        demonstrations=list(islice(demonstrations.trajectories, n_episodes)),
+        demonstrations=[
+            with_some_actions(episode, env.spaces()[1])  # which such a reward ignores
+            for episode in islice(demonstrations.trajectories, n_episodes)
+        ],
         learner=sample_episodes(loaded.policy, env, n_episodes, fresh),
         random=sample_episodes(None, env, n_episodes, fresh),
     )

@@ -27,6 +27,7 @@ from airl_cli.experts.base import Demonstrations, describe_demonstrations
 from airl_cli.report.find import chosen_run
 from airl_cli.runs import LoadedRun, Run, layout, load_run
 from airl_cli.seeding import derive_seed
+from airl_cli.text import return_text
 
 NOTHING = np.array([])
 
@@ -186,7 +187,7 @@ def _train_upper_bound(
         **{name: config["trainer"][name] for name in ROUND_SETTINGS},
     )
     episodes = episodes_of(policy)
-    run.log.info("(a): true return %s", f"{mean(true_returns(episodes)):,.1f}")
+    run.log.info("(a): true return %s", f"{return_text(mean(true_returns(episodes)))}")
     provenance = describe_demonstrations(
         episodes, source="trained on the true reward", seed=seed, total_timesteps=total_timesteps
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from airl_cli.data.transitions import has_actions
 from airl_cli.data.types import Trajectory
 from airl_cli.data.validate import lengths_of, returns_of
 
@@ -119,7 +120,7 @@ def disagreement(obs: np.ndarray, acts: np.ndarray, *, discrete: bool) -> float:
         discrete: Compare for equality instead of measuring distances.
     """
     n = len(obs)
-    if n < 2:
+    if n < 2 or not has_actions(acts):
         return float("nan")
     x = obs.reshape(n, -1).astype(np.float64)
     x = (x - x.mean(axis=0)) / np.where(x.std(axis=0) > 0, x.std(axis=0), 1.0)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Space
 
 from airl_cli.data.types import (
     Trajectory,
@@ -47,6 +48,19 @@ class WithoutActions(Sequence[Trajectory]):
         if isinstance(index, slice):
             return WithoutActions(found)
         return dataclasses.replace(found, acts=no_actions(len(found)), infos=None)
+
+
+def with_some_actions(trajectory: Trajectory, space: Space[Any]) -> Trajectory:
+    """A trajectory as it is, or with zeros in the place of actions that are not known.
+
+    Args:
+        trajectory: With or without actions.
+        space: Of the actions.
+    """
+    if has_actions(trajectory.acts):
+        return trajectory
+    zeros = np.zeros((len(trajectory), *(space.shape or ())), space.dtype)
+    return dataclasses.replace(trajectory, acts=zeros)
 
 
 class RowsWithoutActions:

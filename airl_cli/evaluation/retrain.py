@@ -25,6 +25,7 @@ from airl_cli.evaluation.returns import Evaluation, evaluate_policy_returns
 from airl_cli.evaluation.statistics import mean
 from airl_cli.rewards import RewardNet
 from airl_cli.seeding import derive_seed, isolated_rng
+from airl_cli.text import return_text
 
 log = logging.getLogger("airl_cli.evaluation")
 
@@ -126,7 +127,7 @@ def retrain(
         returns[name] = evaluate_policy_returns(
             policy, env, n_episodes, episodes_seed, deterministic
         )
-        log.info("true return of the new policy: %s", f"{mean(returns[name]):,.1f}")
+        log.info("true return of the new policy: %s", f"{return_text(mean(returns[name]))}")
     return replace(
         evaluation, retrained_returns=returns["learned"], true_reward_returns=returns["true"]
     )

@@ -10,6 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from airl_cli.evaluation.statistics import confidence_interval, mean
+from airl_cli.text import return_text
 
 if TYPE_CHECKING:
     from airl_cli.evaluation.verdict import LearnedReturns
@@ -82,6 +83,13 @@ def learned_returns_table(found: Mapping[str, LearnedReturns]) -> Table:
     return table
 
 
-def number(value: float, form: str = ",.1f") -> str:
-    """A number for people, without a negative zero; a dash where there is none."""
+def number(value: float, form: str | None = None) -> str:
+    """A number for people, without a negative zero; a dash where there is none.
+
+    Args:
+        value: A return, unless
+        form: says how it is shown.
+    """
+    if form is None:
+        return return_text(value)
     return format(value, f"z{form}") if math.isfinite(value) else "-"

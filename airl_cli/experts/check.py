@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from airl_cli.data.spaces import describe
+from airl_cli.data.transitions import has_actions
 from airl_cli.data.types import Trajectory
 from airl_cli.data.validate import EpisodeValidator, lengths_of, outside
 from airl_cli.envs.check import check_fixed_horizon
@@ -98,8 +100,7 @@ def check_fit(
     check_fixed_horizon(
         lengths, allow_variable_horizon=allow_variable_horizon, what=f"episodes of {source}"
     )
-    replayed = replay(env, *(np.concatenate(part) for part in zip(*chosen, strict=True)))
-    ends = replay(env, *(np.concatenate(part) for part in zip(*last, strict=True)))
+    replayed, ends = _replayed(env, chosen), _replayed(env, last)
     tried = ends.tried if ends.fraction >= _ENOUGH else 0  # else its flags are of other states
     marked, ended = terminal[:tried], np.array(ends.terminated[:tried], dtype=bool)
     fit = Fit(
@@ -116,6 +117,13 @@ def check_fit(
         warnings=(),
     )
     return _with_warnings(fit, env, observation_space)
+
+
+def _replayed(env: EnvSpec, transitions: list[tuple[np.ndarray, ...]]) -> Replay:
+    obs, acts, next_obs = (np.concatenate(part) for part in zip(*transitions, strict=True))
+    if not has_actions(acts):
+        return Replay(0, math.nan, "the recording holds no actions")
+    return replay(env, obs, acts, next_obs)
 
 
 def check_demonstrations(

@@ -30,6 +30,7 @@ from airl_cli.limits import Count, Fraction
 from airl_cli.policy_building import build_policy
 from airl_cli.runs.loading import load_run
 from airl_cli.serialization import fill_module
+from airl_cli.text import return_text
 
 if TYPE_CHECKING:
     from airl_cli.envs import EnvSpec
@@ -113,7 +114,7 @@ class CheckpointExpert(PolicyExpert):
     def demonstrations(self, env: EnvSpec, *, seed: int) -> Demonstrations:
         """Episodes of the saved policy; errors as for `load_policy`."""
         found = super().demonstrations(env, seed=seed)
-        log.info(f"{self.path}: return {found.returns.mean():,.1f} in {env.id}")
+        log.info(f"{self.path}: return {return_text(found.returns.mean())} in {env.id}")
         return found
 
     def load_policy(self, env: EnvSpec) -> Predictor:

@@ -24,6 +24,7 @@ from airl_cli.experts.checkpoint import default_policy
 from airl_cli.limits import Count, Fraction, Positive, check_limits
 from airl_cli.policy_building import SpacesVecEnv
 from airl_cli.seeding import derive_seed, isolated_rng
+from airl_cli.text import return_text
 
 if TYPE_CHECKING:
     from airl_cli.envs import EnvSpec
@@ -79,7 +80,7 @@ class ClonedExpert(PolicyExpert):
         """Episodes of the noisy clone; errors as the teacher's."""
         found = super().demonstrations(env, seed=seed)
         log.info(
-            f"cloned the demonstrations: return {found.returns.mean():,.1f} with "
+            f"cloned the demonstrations: return {return_text(found.returns.mean())} with "
             f"{self.noise:.0%} random actions"
         )
         return found

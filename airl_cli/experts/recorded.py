@@ -23,6 +23,7 @@ from airl_cli.errors import InvalidValueError
 from airl_cli.experts.base import Demonstrations, describe_demonstrations, log
 from airl_cli.limits import Count, NonNegative, Share, check_limits
 from airl_cli.seeding import derive_seed
+from airl_cli.text import return_text
 
 if TYPE_CHECKING:
     from airl_cli.envs import EnvSpec
@@ -187,7 +188,7 @@ def recorded_demonstrations(
     log.info(
         f"{recording.source}: {described['n_episodes']} episodes, "
         f"{described['n_transitions']:,} transitions, "
-        + (f"return {mean:,.1f}" if mean is not None else "rewards unknown")
+        + (f"return {return_text(mean)}" if mean is not None else "rewards unknown")
     )
     found = Demonstrations(
         trajectories=demonstrations.trajectories,

@@ -7,6 +7,7 @@ from collections import deque
 from stable_baselines3.common.callbacks import BaseCallback
 
 from airl_cli.experts.base import log
+from airl_cli.text import return_text
 
 
 class StopWhenSettled(BaseCallback):
@@ -42,8 +43,9 @@ class StopWhenSettled(BaseCallback):
         if not self.settled:
             return True
         log.info(
-            f"expert: the last {len(self._latest)} episodes all returned {self._highest:,.1f}, "
-            f"and none before more; it ends after {self.num_timesteps:,} steps"
+            f"expert: the last {len(self._latest)} episodes all returned "
+            f"{return_text(self._highest)}, and none before more; it ends after "
+            f"{self.num_timesteps:,} steps"
         )
         return False
 

@@ -33,11 +33,13 @@ from airl_cli.limits import Count, Fraction, NonNegative, Seed, check_limits
 from airl_cli.policy_building import rebuild_policy
 from airl_cli.quiet import leave_no_log_folder
 from airl_cli.seeding import derive_seed, isolated_rng
+from airl_cli.text import return_text
 
 if TYPE_CHECKING:
     from airl_cli.envs import EnvSpec
 
 _EVALUATION_EPISODES = 20
+_EVALUATION_STEPS, _MOST_EPISODES = 4000, 500  # of short episodes more: their returns are chance
 _KEPT = 0.9  # of the way from random actions to the promised return
 
 
@@ -131,10 +133,10 @@ class TrainedExpert(PolicyExpert):
         mean, random = float(np.mean(record.returns)), float(np.mean(record.random_returns))
         if mean - random < _KEPT * (self.promised_return - random):
             log.warning(
-                f"warning: the expert returns {mean:,.1f}, where its recipe promises "
-                f"{self.promised_return:,.1f} (random actions {random:,.1f}): scores are relative "
-                f"to this expert; another one comes with expert.seed={self.seed + 1} or a larger "
-                "expert.total_timesteps"
+                f"warning: the expert returns {return_text(mean)}, where its recipe promises "
+                f"{return_text(self.promised_return)} (random actions {return_text(random)}): "
+                "scores are relative to this expert; another one comes with "
+                f"expert.seed={self.seed + 1} or a larger expert.total_timesteps"
             )
 
     def beside(self, run: Path, env: EnvSpec) -> TrainedExpert:
@@ -184,8 +186,11 @@ class TrainedExpert(PolicyExpert):
         except AirlError as error:
             log.warning(f"the cached expert is damaged, training it again: {error.problem}")
             return None
-        mean, random = np.mean(record.returns), np.mean(record.random_returns)
-        log.info(f"reusing the expert {folder}, return {mean:,.1f} (random actions {random:,.1f})")
+        mean, random = (float(np.mean(r)) for r in (record.returns, record.random_returns))
+        log.info(
+            f"reusing the expert {folder}, return {return_text(mean)} "
+            f"(random actions {return_text(random)})"
+        )
         return policy, record
 
     def _train_once(self, env: EnvSpec, folder: Path) -> tuple[BasePolicy, cache.ExpertRecord]:
@@ -206,21 +211,23 @@ class TrainedExpert(PolicyExpert):
         seconds = time.perf_counter() - start
         judged_on = derive_seed(self.seed, "expert evaluation")
         random = random_baseline(env, _EVALUATION_EPISODES, judged_on)
+        n_episodes = min(_MOST_EPISODES, int(_EVALUATION_STEPS / random.lengths.mean()))
+        if n_episodes > _EVALUATION_EPISODES:
+            random = random_baseline(env, n_episodes, judged_on)
+        n_episodes = len(random.returns)
         record = cache.ExpertRecord(
             determined_by=self._determined_by(env),
-            returns=evaluate_policy_returns(
-                model.policy, env, _EVALUATION_EPISODES, judged_on
-            ).tolist(),
+            returns=evaluate_policy_returns(model.policy, env, n_episodes, judged_on).tolist(),
             random_returns=random.returns.tolist(),
             env_steps=model.num_timesteps,
             seconds=seconds,
             versions=dict(versions()),
         )
         cache.store(folder, model.policy, record)
-        mean = np.mean(record.returns)
+        mean = float(np.mean(record.returns))
         log.info(
-            f"trained the expert in {seconds:.0f} s, return {mean:,.1f} (random actions "
-            f"{np.mean(record.random_returns):,.1f}); kept in {folder}"
+            f"trained the expert in {seconds:.0f} s, return {return_text(mean)} (random actions "
+            f"{return_text(float(np.mean(record.random_returns)))}); kept in {folder}"
         )
         # From the file, as the next time, so that a cached expert and a fresh one act alike.
         return self._rebuild(env, folder), record
@@ -307,10 +314,10 @@ def _check_better_than_random(record: cache.ExpertRecord, folder: Path) -> None:
     difference, noise = lead(record.returns, record.random_returns)
     if difference > noise:
         return
-    expert, random = np.mean(record.returns), np.mean(record.random_returns)
+    expert, random = (float(np.mean(r)) for r in (record.returns, record.random_returns))
     raise InvalidValueError(
-        f"the expert is not better than random actions: it returns {expert:,.1f}, random actions "
-        f"{random:,.1f}, a difference of {difference:,.1f} (noise {noise:,.1f}); nothing could be "
-        f"learned from it ({folder})",
+        f"the expert is not better than random actions: it returns {return_text(expert)}, random "
+        f"actions {return_text(random)}, a difference of {return_text(difference)} (noise "
+        f"{return_text(noise)}); nothing could be learned from it ({folder})",
         "Train it longer (expert.total_timesteps) or with other settings (expert.algorithm).",
     )

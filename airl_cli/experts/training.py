@@ -15,6 +15,7 @@ from stable_baselines3.common.utils import safe_mean
 from airl_cli.experts.base import log
 from airl_cli.experts.settled import StopWhenSettled
 from airl_cli.seeding import derive_seed, isolated_rng
+from airl_cli.text import return_text
 
 _SECONDS_BETWEEN_LINES = 15.0
 _JUDGED_AFTER = 0.25  # of the training, the best candidate goes on alone
@@ -63,7 +64,7 @@ def train_best(
             if first is not None:
                 log.info(
                     f"expert: candidate {number + 1} of {len(candidates)} returns "
-                    f"{mean_return(models[-1]):,.1f} after {first:,} steps"
+                    f"{return_text(mean_return(models[-1]))} after {first:,} steps"
                 )
         best = max(models, key=lambda model: np.nan_to_num(mean_return(model), nan=-np.inf))
         done = best.num_timesteps
@@ -118,7 +119,7 @@ class TrainingProgress:
         speed = (done - self._begun_at) / (now - self._start)
         log.info(
             f"expert: {done / self._total:.0%} of {self._total:,} steps, {speed:,.0f} steps/s, "
-            f"return {mean_return():,.1f}"
+            f"return {return_text(mean_return())}"
         )
 
 

@@ -40,7 +40,8 @@ def info_tables(recording: Recording, summary: Summary) -> list[Table]:
     facts.add_row("return", _spread(summary.returns) if len(summary.returns) else "unknown")
     facts.add_row("terminal ends", f"{summary.terminal:.0%}")
     facts.add_row("observations", f"{summary.obs_dtype} {summary.obs_shape}")
-    facts.add_row("actions", f"{summary.act_dtype} {summary.act_shape}")
+    shown = f"{summary.act_dtype} {summary.act_shape}" if summary.acts else "none are known"
+    facts.add_row("actions", shown)
     for name, space in (
         ("observation space", recording.observation_space),
         ("action space", recording.action_space),

@@ -68,7 +68,7 @@ def test_returns_have_a_panel_for_each_policy_on_one_axis(tmp_path: Path, drawn:
     plots.return_histogram({**returns, "unknown": np.array([])}, tmp_path / "returns.png")
     assert (tmp_path / "returns.png").read_bytes().startswith(PNG)
     assert [axes.get_title(loc="left") for axes in drawn] == [
-        "learner: mean 3.5, 4 episodes",
+        "learner: mean 3.50, 4 episodes",
         "expert: mean 9.0, 3 episodes",
     ]
     for axes, values in zip(drawn, returns.values(), strict=True):

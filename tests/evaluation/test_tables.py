@@ -39,5 +39,5 @@ def test_an_unknown_expert_is_a_row_of_dashes() -> None:
 
 def test_numbers_are_written_for_people() -> None:
     assert number(12345.678) == "12,345.7"
-    assert number(-0.04) == "0.0"
+    assert number(-0.04) == "-0.04" and number(-0.004) == "0.00" and number(7.0) == "7.0"
     assert number(math.nan) == number(math.inf) == "-"
