@@ -14,11 +14,11 @@ from airl_cli.algorithms.cloning import warm_start
 from airl_cli.algorithms.log_prob import check_has_log_prob
 from airl_cli.commands.job import JobContext, job_context, prepare_process, show
 from airl_cli.commands.resuming import Job, find_job
-from airl_cli.config.instantiation import build
+from airl_cli.config.instantiation import add_keys, build
 from airl_cli.data.transitions import WithoutActions
 from airl_cli.data.types import Trajectory
 from airl_cli.envs import EnvSpec, check_environment, check_fixed_horizon
-from airl_cli.errors import InvalidValueError
+from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.evaluation import Baseline, Evaluation, evaluate, random_baseline
 from airl_cli.evaluation.retrain import ROUND_SETTINGS, retrain
 from airl_cli.experts import Demonstrations
@@ -96,7 +96,7 @@ def train_job(job: Job, context: JobContext) -> float:
                 env,
                 allow_variable_horizon=any_length,
             )
-            trainer.set_demonstrations(demonstrations.for_training)
+            give_demonstrations(trainer, demonstrations.for_training)
             batch_size, n_transitions = trainer.demo_batch_size, demonstrations.n_for_training
             if n_transitions < batch_size:
                 message = "batches of %d repeat the %d demonstrated transitions"
@@ -191,6 +191,19 @@ def assemble(
         custom_logger=run.attach(build("logger", part("logger"), run.path)),
         **parts,
     )
+
+
+def give_demonstrations(trainer: AdversarialTrainer, demonstrations: Any) -> None:
+    """Hands demonstrations to a trainer; a refusal names the config's keys.
+
+    Raises:
+        AirlError: As `set_demonstrations`.
+    """
+    try:
+        trainer.set_demonstrations(demonstrations)
+    except AirlError as error:
+        add_keys(error, "trainer", ["demo_batch_size"])
+        raise
 
 
 def check_retraining(config: Mapping[str, Any], job: Job) -> None:
