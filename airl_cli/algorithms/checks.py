@@ -209,5 +209,6 @@ def check_ignores_actions(net: RewardNet) -> None:
     if net.uses_action:
         raise InvalidValueError(
             "the demonstrations hold no actions, and the reward net depends on them.",
-            "Learn a reward of states: reward=state_only (use_action=False).",
+            "Learn a reward of states: reward=state_only (use_action=False); or, if a file has "
+            "actions under another name, columns={acts: <its name>}.",
         )

@@ -14,8 +14,8 @@ from airl_cli.config.validation import VERIFY_KEYS, validated
 from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.report.find import chosen_run
 from airl_cli.runs import layout
+from airl_cli.runs.layout import MANIFEST
 from airl_cli.runs.loading import read_config
-from airl_cli.runs.manifest import MANIFEST
 from airl_cli.runs.verify import differences, differences_to_manifest, machine_differences
 
 

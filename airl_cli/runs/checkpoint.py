@@ -17,7 +17,8 @@ from torch import nn
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError, one_line
 from airl_cli.files import atomic_folder
 from airl_cli.runs import layout
-from airl_cli.runs.manifest import MANIFEST, check_manifest, write_manifest
+from airl_cli.runs.layout import MANIFEST
+from airl_cli.runs.manifest import check_manifest, write_manifest
 from airl_cli.runs.schema import CheckpointNotes
 from airl_cli.seeding import global_rng_state
 from airl_cli.serialization import (

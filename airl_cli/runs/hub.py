@@ -8,12 +8,9 @@ import re
 import shutil
 from pathlib import Path
 
-from airl_cli.data.formats.base import require
 from airl_cli.errors import InvalidValueError, NotFoundError, one_line
 from airl_cli.files import atomic_folder
-from airl_cli.quiet import quiet_loggers
 from airl_cli.runs import layout
-from airl_cli.runs.manifest import MANIFEST
 
 SCHEME = "hf://"
 CARD = "README.md"
@@ -27,7 +24,7 @@ _FILES = (
     *(layout.METRICS, layout.EVALUATION, layout.RESULT, REWARD_REPORT, *_WEIGHTS),
 )
 PATTERNS = (
-    *(CARD, MANIFEST, *_FILES),
+    *(CARD, layout.MANIFEST, *_FILES),
     *(f"{layout.PLOTS}/*.png", f"{layout.VIDEOS}/*.mp4"),
 )
 """What a published run may hold; everything else in a repository is left there."""
@@ -78,6 +75,10 @@ def _cache() -> Path:
 
 
 def _snapshot(repo: str, revision: str | None) -> Path:
+    # Here, as they import torch, which airl list and airl report do without.
+    from airl_cli.data.formats.base import require
+    from airl_cli.quiet import quiet_loggers
+
     hub = require("huggingface_hub", "hub", f"{SCHEME}{repo}")
     try:
         with quiet_loggers("huggingface_hub", level=logging.ERROR):

@@ -32,6 +32,7 @@ EVALUATION = "evaluation.json"
 """The returns of single episodes that the result is made of."""
 
 METRICS = "metrics.csv"
+MANIFEST = "manifest.json"
 TENSORBOARD = "tensorboard"
 SCALARS = "scalars.csv"
 LOGGERS = "loggers.json"

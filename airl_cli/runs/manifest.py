@@ -9,10 +9,10 @@ from typing import Any
 
 from airl_cli.data.digest import sha256
 from airl_cli.errors import AirlError, InvalidValueError
+from airl_cli.runs.layout import MANIFEST
 from airl_cli.serialization import read_json, write_json
 from airl_cli.text import printable
 
-MANIFEST = "manifest.json"
 FORMAT = 1
 _MAX_FILES, _MAX_FILES_OF_A_RUN = 64, 10_000
 

@@ -13,8 +13,9 @@ from airl_cli.files import atomic_folder, read_json, write_json
 from airl_cli.runs import layout
 from airl_cli.runs.card import model_card
 from airl_cli.runs.hub import CARD, PATTERNS, check_repo
+from airl_cli.runs.layout import MANIFEST
 from airl_cli.runs.loading import LoadedRun
-from airl_cli.runs.manifest import MANIFEST, differing_files
+from airl_cli.runs.manifest import differing_files
 from airl_cli.runs.verify import write_run_manifest
 
 

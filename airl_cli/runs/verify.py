@@ -13,8 +13,9 @@ import torch
 from airl_cli.errors import AirlError, InvalidValueError
 from airl_cli.files import read_json
 from airl_cli.runs import layout
+from airl_cli.runs.layout import MANIFEST
 from airl_cli.runs.machine import describe_machine
-from airl_cli.runs.manifest import MANIFEST, differing_files, write_manifest
+from airl_cli.runs.manifest import differing_files, write_manifest
 from airl_cli.runs.metrics import Row, read_metrics
 from airl_cli.serialization import read_tensors
 from airl_cli.text import printable

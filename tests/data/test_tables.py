@@ -141,7 +141,6 @@ def changed(row, column, value):
         (changed(12, "episode", None), "episode: no value in row 12"),
         (table().iloc[:0], "holds no episodes"),
         (table().iloc[:1], "holds no episodes"),
-        (table().drop(columns="acts"), "no column 'acts'"),
         (table().assign(observation=1.0), "observation and obs_0 may both be obs"),
         (table(last=False).drop(columns="episode"), "step: 0 in row 4 comes after 3"),
         (

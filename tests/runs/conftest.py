@@ -38,6 +38,9 @@ class FakeTrainer:
             nn.init.zeros_(module.weight)
             nn.init.zeros_(module.bias)
 
+    def learned_facts(self) -> dict[str, Any]:
+        return {}
+
     @property
     def reward_test(self) -> Any:
         return self.reward_net
