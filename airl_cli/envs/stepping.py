@@ -56,11 +56,14 @@ class LeanDummyVecEnv(DummyVecEnv):
                 info["terminal_observation"] = obs
                 obs, self.reset_infos[i] = env.reset()
             observations[i] = obs
-            infos[i] = {key: _independent(value) for key, value in info.items()}
+            infos[i] = _independent(info)
 
 
-def _independent(value: Any) -> Any:
-    return value if type(value) in _IMMUTABLE else deepcopy(value)
+def _independent(info: dict[str, Any]) -> dict[str, Any]:
+    """A copy of an info, of which nobody can change the values."""
+    if _IMMUTABLE.issuperset(map(type, info.values())):
+        return dict(info)
+    return {key: v if type(v) in _IMMUTABLE else deepcopy(v) for key, v in info.items()}
 
 
 class LeanSubprocVecEnv(SubprocVecEnv):
