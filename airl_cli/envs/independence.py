@@ -6,13 +6,11 @@ import dataclasses
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
-from stable_baselines3.common.vec_env import VecEnv
 
-from airl_cli.envs.masks import masks_of, valid_sample
+from airl_cli.envs.masks import random_actions
 from airl_cli.envs.spec import EnvSpec
 from airl_cli.envs.threads import Share, ThreadedVecEnv
 from airl_cli.errors import AirlError, InvalidValueError
@@ -90,21 +88,3 @@ def _steps(env: EnvSpec, shares: Sequence[Share]) -> list[Any]:
             last = [infos[i]["terminal_observation"] for i in np.flatnonzero(ends)]
             seen.append([np.asarray(part).tobytes() for part in (obs, rewards, ends, *last)])
         return seen
-
-
-def random_actions(venv: VecEnv) -> Callable[[], np.ndarray]:
-    """Random actions (n_envs, *action shape), valid ones; the environment's space is left alone.
-
-    Args:
-        venv: Reset before the first call.
-    """
-    space = deepcopy(venv.action_space)
-    space.seed(0)
-
-    def act() -> np.ndarray:
-        masks = masks_of(venv)
-        if masks is None:
-            return np.stack([space.sample() for _ in range(venv.num_envs)])
-        return np.stack([valid_sample(space, mask) for mask in masks])
-
-    return act
