@@ -128,6 +128,23 @@ def test_threads_give_what_one_gives_to_the_bit(register, n_envs: int) -> None:
     with_threads.close()
 
 
+def test_mujoco_in_threads_is_mujoco_to_the_bit() -> None:
+    pytest.importorskip("mujoco")
+    seen = []
+    for way in ("dummy", "threads"):
+        spec = EnvSpec("HalfCheetah-v5", n_envs=5, max_episode_steps=20, vectorization=way)
+        check_environment(spec)
+        venv, rng = spec.make(3), np.random.default_rng(0)
+        rows = [venv.reset()]
+        for _ in range(50):
+            obs, rewards, dones, infos = venv.step(rng.uniform(-1, 1, (5, 6)).astype(np.float32))
+            last = [infos[i]["terminal_observation"] for i in np.flatnonzero(dones)]
+            rows += [obs, rewards, dones, *last]
+        venv.close()
+        seen.append([row.tobytes() for row in rows])
+    assert seen[0] == seen[1]
+
+
 def test_attributes_and_methods_of_copies_are_those_of_dummy(register) -> None:
     venv = threaded(register(), 4)
     venv.reset()
