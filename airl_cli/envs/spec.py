@@ -99,7 +99,7 @@ class EnvSpec:
     def fingerprint(self) -> dict[str, Any]:
         """Everything that determines the task, JSON-able: not how many copies run, nor how.
 
-        Unless that makes other numbers.
+        `"native"` is named, for it has other numbers.
 
         Raises:
             InvalidTypeError: If a wrapper or argument has no lasting name (a lambda).
