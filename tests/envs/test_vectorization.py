@@ -145,6 +145,28 @@ def test_mujoco_in_threads_is_mujoco_to_the_bit() -> None:
     assert seen[0] == seen[1]
 
 
+class Waits(Walk):
+    """Leaves the interpreter for a while, without computing anything."""
+
+    def step(self, action):
+        time.sleep(0.005)
+        return super().step(action)
+
+
+def test_steps_outside_of_the_interpreter_overlap(register) -> None:
+    env_id = register(Waits)
+    seconds = []
+    for n_threads in (1, 4):
+        venv = threaded(env_id, 8, n_threads=n_threads)
+        venv.reset()
+        start = time.perf_counter()
+        for _ in range(5):
+            venv.step(np.zeros((8, 1), np.float32))
+        seconds.append(time.perf_counter() - start)
+        venv.close()
+    assert seconds[1] < 0.6 * seconds[0], seconds
+
+
 def test_attributes_and_methods_of_copies_are_those_of_dummy(register) -> None:
     venv = threaded(register(), 4)
     venv.reset()
