@@ -22,7 +22,7 @@ from airl_cli.report.find import chosen_run
 from airl_cli.runs import Run, layout, schema
 from airl_cli.runs.authorship import reader_of
 from airl_cli.runs.checkpoint import CheckpointPlan
-from airl_cli.runs.keys import WITHOUT_EFFECT, matches, without
+from airl_cli.runs.keys import WITHOUT_EFFECT, has_effect, matches, without
 from airl_cli.runs.loading import n_inputs, read_config, read_spaces
 from airl_cli.runs.loggers import make_logger
 from airl_cli.runs.vocabulary import Received, check_size
@@ -234,10 +234,12 @@ def _with_typed(
         key = _key(override)
         if key in _NOT_RECORDED:
             continue
-        if matches(key, _MAY_CHANGE):
+        before, after = lookup(recorded, key), lookup(composed, key)
+        effect = before != after and (has_effect(key, before) or has_effect(key, after))
+        if matches(key, _MAY_CHANGE) and not effect:
             path = "logger" if key.startswith("logger.") else key  # a logger is one choice
             assign(config, path, lookup(composed, path))
-        elif lookup(composed, key) is None or lookup(composed, key) != lookup(recorded, key):
+        elif after is None or after != before:
             raise InvalidValueError(
                 f"{override} would change the experiment of {run}.",
                 "A run is resumed with the config that it recorded: leave it out. "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from typing import Any
 
@@ -13,7 +13,9 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import Space, spaces
 
+from airl_cli.envs.independence import check_independent
 from airl_cli.envs.masks import random_action
+from airl_cli.envs.native import REMEDY as NATIVE_REMEDY
 from airl_cli.envs.spaces import check_policy_spaces
 from airl_cli.envs.spec import EnvSpec
 from airl_cli.envs.wrappers import failed, time_limit
@@ -84,14 +86,35 @@ def check_environment(env: EnvSpec) -> Probe:
         NotFoundError: If the environment is not registered or needs what is not installed.
         InvalidTypeError: If a space is not supported.
         InvalidValueError: If the environment does not follow Gymnasium's API, raises, gives
-            rewards or observations that are no finite numbers or do not fit its spaces, or if no
-            episode ends.
+            rewards or observations that are no finite numbers or do not fit its spaces, if no
+            episode ends, or if `env.vectorization` is not possible.
     """
     with closing(dataclasses.replace(env, vectorization="dummy").make(0, n_envs=1)) as venv:
         check_policy_spaces(venv.observation_space, venv.action_space, env.id)
         outer: gym.Env[Any, Any] = venv.envs[0]  # type: ignore[attr-defined]
         _check_api(outer.unwrapped, env.id)
-        return _probe(outer, env.id)
+        probe = _probe(outer, env.id)
+        spaces_of_one = venv.observation_space, venv.action_space
+    check_vectorization = _OF_VECTORIZATIONS.get(env.vectorization)
+    if check_vectorization is not None:
+        check_vectorization(env, spaces_of_one)
+    return probe
+
+
+def _check_native(env: EnvSpec, spaces_of_one: tuple[Space[Any], Space[Any]]) -> None:
+    found = env.spaces()
+    if found != spaces_of_one:
+        raise InvalidValueError(
+            f"env.vectorization=native: {env.id} has other spaces vectorised than alone: "
+            f"{printable(str(found), 120)} instead of {printable(str(spaces_of_one), 120)}.",
+            NATIVE_REMEDY,
+        )
+
+
+_OF_VECTORIZATIONS: Mapping[str, Callable[[EnvSpec, tuple[Space[Any], Space[Any]]], None]] = {
+    "threads": lambda env, _: check_independent(env),
+    "native": _check_native,
+}
 
 
 def _check_api(inner: gym.Env[Any, Any], name: str) -> None:

@@ -19,6 +19,7 @@ from airl_cli.envs.check import check_environment
 from airl_cli.envs.dynamics import replay
 from airl_cli.envs.masks import random_action
 from airl_cli.envs.spec import EnvSpec
+from airl_cli.envs.speed import ways_of_stepping
 from airl_cli.envs.wrappers import RepeatableEpisodes
 from airl_cli.errors import one_line
 
@@ -93,6 +94,7 @@ def examine(env: EnvSpec, total_timesteps: int = 1_000_000) -> Iterator[Finding]
         yield _states(env, outer)
         yield from _wrappers(outer)
         yield _speed(env, len(sample.rewards) / sample.seconds, total_timesteps)
+        yield from (Finding(*found) for found in ways_of_stepping(env))
         for name, check in (
             ("Gymnasium's checker", check_with_gymnasium),
             ("Stable-Baselines3's checker", check_with_sb3),

@@ -1,4 +1,4 @@
-"""Vectorised environments from ids: monitored, seeded, in one process or many."""
+"""Vectorised environments from ids: monitored, seeded, in one thread, several or many processes."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import dataclasses
 import importlib
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from copy import deepcopy
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.envs.registration import EnvSpec as GymSpec
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
-from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+from stable_baselines3.common.vec_env import VecEnv
 
 from airl_cli.envs.mujoco import without_known_warnings
+from airl_cli.envs.native import make_native, refuse_unsupported
 from airl_cli.envs.observations import (
     cast_observations,
     flatten_observations,
@@ -27,16 +25,15 @@ from airl_cli.envs.observations import (
 )
 from airl_cli.envs.registry import explained_construction, find_spec
 from airl_cli.envs.spaces import check_types
+from airl_cli.envs.stepping import LeanDummyVecEnv, LeanSubprocVecEnv
+from airl_cli.envs.threads import ThreadedVecEnv
 from airl_cli.envs.wrappers import RepeatableEpisodes
-from airl_cli.errors import InvalidValueError, RunFailedError
+from airl_cli.errors import InvalidValueError
 
 EnvWrapper = Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]]
 PostWrapper = Callable[[gym.Env[Any, Any], int], gym.Env[Any, Any]]
 
-_IMMUTABLE = frozenset(
-    (bool, int, float, complex, str, bytes, type(None))
-    + (np.bool_, np.int32, np.int64, np.float32, np.float64)
-)
+Vectorization = Literal["dummy", "subproc", "threads", "native"]
 
 
 def make_vec_env(
@@ -52,6 +49,7 @@ def make_vec_env(
     wrappers: Sequence[EnvWrapper] = (),
     import_module: str | None = None,
     history: int = 1,
+    vectorization: Vectorization | None = None,
 ) -> VecEnv:
     """Make `n_envs` copies of an environment that are stepped together.
 
@@ -59,7 +57,8 @@ def make_vec_env(
     observations are Dict or Tuple (one vector, of Discrete parts one-hot), `history`, SB3's
     `Monitor` (so that `info["episode"]` holds the return `r` and length `l`), `post_wrappers`, a
     cast of float64 observations to float32, and `RepeatableEpisodes`. The same `rng` state gives
-    the same streams, `parallel` or not.
+    the same streams, `parallel` or not; `vectorization="native"` is another environment inside,
+    `airl_cli.envs.native.NativeVecEnv`, and gives others.
 
     Args:
         env_name: Registered id; `seals/...` and `module:id` are imported by themselves.
@@ -75,6 +74,7 @@ def make_vec_env(
             `Monitor`, so that returns and lengths are those of the wrapped environment.
         import_module: Module whose import registers `env_name`.
         history: Observations that are shown at a time, see `stack_observations`.
+        vectorization: How the copies are stepped, as `EnvSpec` explains it, instead of `parallel`.
 
     Raises:
         NotFoundError: If the id is unknown or something that it needs is not installed.
@@ -97,7 +97,8 @@ def make_vec_env(
         post_wrappers=tuple(post_wrappers or ()),
         monitor_dir=monitor_dir,
     )
-    return _seeded(_vectorized(blueprint, n_envs, parallel), rng)
+    make = _VECTORIZED[vectorization or ("subproc" if parallel else "dummy")]
+    return _seeded(make(blueprint, n_envs), rng)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,97 +143,53 @@ class _Builder:
         return self.blueprint.build(self.index)
 
 
-def _vectorized(blueprint: _Blueprint, n_envs: int, parallel: bool) -> VecEnv:
-    builders = [_Builder(blueprint, index, in_worker=parallel) for index in range(n_envs)]
-    if not parallel:
-        return LeanDummyVecEnv(list(builders))
+def _dummy(blueprint: _Blueprint, n_envs: int) -> VecEnv:
+    return LeanDummyVecEnv([_Builder(blueprint, index) for index in range(n_envs)])
+
+
+def _threads(blueprint: _Blueprint, n_envs: int) -> VecEnv:
+    return ThreadedVecEnv([_Builder(blueprint, index) for index in range(n_envs)])
+
+
+def _subproc(blueprint: _Blueprint, n_envs: int) -> VecEnv:
     # A worker that fails to build its environment only leaves a broken pipe behind; here the
     # error arrives as what it is.
     dataclasses.replace(blueprint, monitor_dir=None).build(0).close()
     # Importing torch takes seconds and 150 MB a worker: do it once, in the process that the workers
     # are forked from. ("__main__" is the default; without effect once that process runs.)
     multiprocessing.set_forkserver_preload(["__main__", __name__])
-    return _SubprocVecEnv(list(builders))
+    return LeanSubprocVecEnv([_Builder(blueprint, i, in_worker=True) for i in range(n_envs)])
 
 
-class LeanDummyVecEnv(DummyVecEnv):
-    """SB3's `DummyVecEnv`, without its deep copies of what nobody can change.
-
-    Steps give the same, as independent of the environments' memory as before: arrays and
-    containers in infos are copied, numbers and texts need not be. On MuJoCo tasks, whose infos
-    hold several numbers a step, the copies are a fifth of the time of a step.
-    """
-
-    def step_wait(self) -> VecEnvStepReturn:
-        """Steps all copies, and starts those anew whose episodes have ended."""
-        if self.keys != [None]:
-            return super().step_wait()  # Dict and Tuple observations
-        observations, infos = self.buf_obs[None], []  # type: ignore[index]
-        rewards, dones = np.zeros(self.num_envs, np.float32), np.zeros(self.num_envs, bool)
-        for i, env in enumerate(self.envs):
-            obs, rewards[i], terminated, truncated, info = env.step(self.actions[i])
-            info["TimeLimit.truncated"] = truncated and not terminated
-            if terminated or truncated:
-                dones[i] = True
-                info["terminal_observation"] = obs
-                obs, self.reset_infos[i] = env.reset()
-            observations[i] = obs
-            infos.append({key: _independent(value) for key, value in info.items()})
-        return observations.copy(), rewards, dones, infos
+def _native(blueprint: _Blueprint, n_envs: int) -> VecEnv:
+    spec = blueprint.spec
+    refuse_unsupported(
+        spec.id,
+        {
+            "env.wrappers": blueprint.wrappers,
+            f"env.history={blueprint.history}": blueprint.history > 1,
+            "post_wrappers": blueprint.post_wrappers,
+            "log_dir": blueprint.monitor_dir,
+        },
+    )
+    kwargs = dict(blueprint.kwargs)
+    if blueprint.max_episode_steps is not None:
+        kwargs["max_episode_steps"] = blueprint.max_episode_steps
+    if blueprint.import_module:
+        importlib.import_module(blueprint.import_module)
+    with explained_construction(spec.id, has_kwargs=bool(kwargs)):
+        venv = make_native(spec, n_envs, kwargs)
+    check_types(venv.observation_space, venv.action_space, spec.id)
+    return venv
 
 
-def _independent(value: Any) -> Any:
-    return value if type(value) in _IMMUTABLE else deepcopy(value)
-
-
-class _SubprocVecEnv(SubprocVecEnv):
-    """SB3's, but its steps are as `DummyVecEnv` gives them, and a worker may die.
-
-    Rewards are float32, infos a list. A worker that is gone (killed, or its environment raised) is
-    an error that says so, and closing does not wait for it.
-    """
-
-    def step_async(self, actions: np.ndarray) -> None:
-        with self._workers_alive():
-            super().step_async(actions)
-
-    def step_wait(self) -> VecEnvStepReturn:
-        with self._workers_alive():
-            obs, rews, dones, infos = super().step_wait()
-        return obs, rews.astype(np.float32), dones, list(infos)
-
-    def reset(self) -> VecEnvObs:
-        with self._workers_alive():
-            return super().reset()
-
-    def env_method(self, *args: Any, **kwargs: Any) -> list[Any]:
-        with self._workers_alive():
-            return super().env_method(*args, **kwargs)
-
-    def close(self) -> None:
-        try:
-            super().close()
-        except (EOFError, OSError):
-            for process in self.processes:
-                process.kill()
-            self.closed = True
-
-    @contextmanager
-    def _workers_alive(self) -> Iterator[None]:
-        try:
-            yield
-        except (EOFError, ConnectionError) as error:
-            raise RunFailedError(
-                f"the worker process of {self._dead()} died.",
-                "It was killed (out of memory?), or its environment raised: then its traceback "
-                "stands above. env.vectorization=dummy runs all copies in one process.",
-            ) from error
-
-    def _dead(self) -> str:
-        for process in self.processes:
-            process.join(timeout=0.1)
-        dead = [f"{i} ({p.exitcode})" for i, p in enumerate(self.processes) if not p.is_alive()]
-        return f"environment {', '.join(dead)}" if dead else "an environment"
+_VECTORIZED: dict[str, Callable[[_Blueprint, int], VecEnv]] = {
+    "dummy": _dummy,
+    "subproc": _subproc,
+    "threads": _threads,
+    "native": _native,
+}
+VECTORIZATIONS = tuple(_VECTORIZED)
 
 
 def _seeded(venv: VecEnv, rng: np.random.Generator) -> VecEnv:

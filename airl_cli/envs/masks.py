@@ -7,7 +7,8 @@ samples, checkpoints) keeps the masks with them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import gymnasium as gym
@@ -126,3 +127,21 @@ def random_action(env: gym.Env[Any, Any]) -> Any:
 def masks_of(venv: VecEnv) -> Sequence[np.ndarray] | None:
     """The masks of each copy's present state; None where actions are not masked."""
     return venv.env_method(METHOD) if venv.has_attr(METHOD) else None
+
+
+def random_actions(venv: VecEnv) -> Callable[[], np.ndarray]:
+    """Random actions (n_envs, *action shape), valid ones; the environment's space is left alone.
+
+    Args:
+        venv: Reset before the first call.
+    """
+    space = deepcopy(venv.action_space)
+    space.seed(0)
+
+    def act() -> np.ndarray:
+        masks = masks_of(venv)
+        if masks is None:
+            return np.stack([space.sample() for _ in range(venv.num_envs)])
+        return np.stack([valid_sample(space, mask) for mask in masks])
+
+    return act

@@ -22,6 +22,12 @@ class Float32Observation(gym.ObservationWrapper[Any, Any, Any]):
             low, high = space.low.astype(np.float32), space.high.astype(np.float32)
         self.observation_space = spaces.Box(low, high, dtype=np.float32)
 
+    def step(self, action: Any) -> tuple[np.ndarray, Any, bool, bool, dict[str, Any]]:
+        """Steps; without the detour of `ObservationWrapper`, for this is done at every step."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        seen = np.asarray(observation, dtype=np.float32)
+        return seen, reward, terminated, truncated, info
+
     def observation(self, observation: Any) -> np.ndarray:
         """The observation as float32."""
         return np.asarray(observation, dtype=np.float32)

@@ -3,19 +3,17 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import Any, Literal
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Space
 from stable_baselines3.common.vec_env import VecEnv
 
-from airl_cli.envs.make import EnvWrapper, make_vec_env
+from airl_cli.envs.make import VECTORIZATIONS, EnvWrapper, Vectorization, make_vec_env
 from airl_cli.errors import InvalidValueError
 from airl_cli.identity import describe, source_digest
 from airl_cli.limits import Count, check_limits
-
-VECTORIZATIONS = ("dummy", "subproc")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +26,10 @@ class EnvSpec:
         max_episode_steps: Time limit in steps that replaces the registered one.
         kwargs: Arguments of the environment's constructor.
         import_module: Module whose import registers the id.
-        vectorization: `"dummy"`: all copies in this process; `"subproc"`: one process each.
+        vectorization: `"dummy"`: all copies in this process; `"subproc"`: one process each;
+            `"threads"`: a thread for each core, for steps that leave the interpreter (MuJoCo). All
+            three give the same numbers. `"native"`: what Gymnasium has registered vectorised under
+            the id, with numbers of its own.
         wrappers: Callables `env -> env`, innermost first; part of the task.
         history: Observations that are shown at a time: where one does not show the whole state,
             several may.
@@ -42,7 +43,7 @@ class EnvSpec:
     max_episode_steps: Count | None = None
     kwargs: Mapping[str, Any] | None = None
     import_module: str | None = None
-    vectorization: Literal["dummy", "subproc"] = "dummy"
+    vectorization: Vectorization = "dummy"
     wrappers: Sequence[EnvWrapper] = ()
     history: Count = 1
 
@@ -60,7 +61,8 @@ class EnvSpec:
         """Make the vectorised environment.
 
         Args:
-            seed: Determines everything random in it; the vectorisation makes no difference.
+            seed: Determines everything random in it; but for `"native"` the vectorisation makes
+                no difference.
             n_envs: Number of copies, if not the spec's own.
             **more: For `make_vec_env`.
 
@@ -72,7 +74,7 @@ class EnvSpec:
             self.id,
             rng=np.random.default_rng(seed),
             n_envs=self.n_envs if n_envs is None else n_envs,
-            parallel=self.vectorization == "subproc",
+            vectorization=self.vectorization,
             max_episode_steps=self.max_episode_steps,
             wrappers=self.wrappers,
             import_module=self.import_module,
@@ -97,6 +99,8 @@ class EnvSpec:
     def fingerprint(self) -> dict[str, Any]:
         """Everything that determines the task, JSON-able: not how many copies run, nor how.
 
+        `"native"` is named, for it has other numbers.
+
         Raises:
             InvalidTypeError: If a wrapper or argument has no lasting name (a lambda).
         """
@@ -107,4 +111,5 @@ class EnvSpec:
             "import_module": self.import_module,
             "wrappers": describe(self.wrappers),
             **({} if self.history == 1 else {"history": self.history}),
+            **({"vectorization": "native"} if self.vectorization == "native" else {}),
         }

@@ -153,7 +153,7 @@ class RepeatableEpisodes(gym.Wrapper[Any, Any, Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Steps, and remembers the action."""
-        self._actions.append(np.array(action))
+        self._actions.append(action.copy() if type(action) is np.ndarray else np.array(action))
         try:
             outcome = self.env.step(action)
             finite = math.isfinite(outcome[1])

@@ -26,7 +26,7 @@ WITHOUT_EFFECT = (
     "trainer.keep_checkpoints",
     "trainer.init_tensorboard",
     "trainer.init_tensorboard_graph",
-    # Where it is computed: the same up to rounding.
+    # Where it is computed: the same up to rounding, but for `VALUES_WITH_EFFECT`.
     "device",
     "*.device",
     "torch_threads",
@@ -34,6 +34,9 @@ WITHOUT_EFFECT = (
     "*.memory_limit",
 )
 """Dotted keys; `*` stands for anything. A pattern covers all that lies below it."""
+
+VALUES_WITH_EFFECT: Mapping[str, tuple[Any, ...]] = {"env.vectorization": ("native",)}
+"""Values of such keys that change a result after all."""
 
 
 def matches(key: str, patterns: Sequence[str] = WITHOUT_EFFECT) -> bool:
@@ -43,10 +46,15 @@ def matches(key: str, patterns: Sequence[str] = WITHOUT_EFFECT) -> bool:
     return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
+def has_effect(key: str, value: Any) -> bool:
+    """Whether a value of a key without effect changes a result after all."""
+    return value in VALUES_WITH_EFFECT.get(key, ())
+
+
 def without(
     config: Mapping[str, Any], patterns: Sequence[str] = WITHOUT_EFFECT, prefix: str = ""
 ) -> dict[str, Any]:
-    """A copy of nested mappings without the keys that match.
+    """A copy of nested mappings without the keys that match, unless their value has an effect.
 
     Args:
         config: Plain containers.
@@ -56,5 +64,5 @@ def without(
     return {
         key: without(value, patterns, f"{prefix}{key}.") if isinstance(value, Mapping) else value
         for key, value in config.items()
-        if not matches(f"{prefix}{key}", patterns)
+        if not matches(f"{prefix}{key}", patterns) or has_effect(f"{prefix}{key}", value)
     }

@@ -146,7 +146,7 @@ class EnvFields(Fields):
     n_envs: Envs = 1
     max_episode_steps: Count | None = None
     kwargs: Plain | None = None
-    vectorization: Literal["dummy", "subproc"] = "dummy"
+    vectorization: Literal["dummy", "subproc", "threads", "native"] = "dummy"
     history: Annotated[int, Field(ge=1, le=1000)] = 1
     wrappers: Annotated[list[Annotated[Any, _part("wrapper")]], Field(max_length=16)] = []
     direction: Literal["left", "right"] = "left"

@@ -81,10 +81,9 @@ def make_trainer(name: str, algorithm: Callable[..., Any]) -> AIRL:
 def watch_phases(trainer: AIRL) -> Phases:
     """Watches the parts of a round."""
     phases, algorithm = Phases(), trainer.gen_algo
-    phases.wrap(trainer, "_train_round", "everything else")
+    phases.wrap(trainer, "_learn", "everything else")
     phases.wrap(trainer.venv, "step_wait", "environment")
-    phases.wrap(trainer.generator, "_rollout_reward", "pricing")
-    phases.wrap(trainer.generator, "_observe", "pricing")
+    phases.wrap(trainer, "after_rollout", "pricing and samples")
     phases.wrap(trainer, "train_disc", "discriminator")
     phases.wrap(algorithm, "collect_rollouts", "rollout without environment")
     phases.wrap(algorithm, "train", "policy update")

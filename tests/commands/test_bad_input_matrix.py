@@ -179,7 +179,7 @@ BY_HAND: list[tuple[str, list[str]]] = [
     ("no_module", ["train", "env=gym", "env.id=no_module:Env-v0"]),
     ("no_module", ["train", "env.import_module=no_module"]),
     ("render_modes", ["train", "+env.kwargs.render_modes=x"]),
-    ("env.vectorization", ["train", "env.vectorization=threads"]),
+    ("env.vectorization", ["train", "env.vectorization=thread"]),
     ("env.n_envs", ["train", "env.n_envs=0"]),
     ("env.n_envs", ["train", "env.n_envs=1e-3"]),
     ("env.n_envs", ["train", "env.n_envs=nan"]),

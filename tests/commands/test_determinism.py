@@ -38,13 +38,14 @@ def test_a_repeated_run_is_the_same_to_the_bit(
     assert list(faults.differences(run(kind, tmp_path / "second"), first(kind))) == []
 
 
-def test_worker_processes_change_nothing(airl: Airl, tmp_path: Path) -> None:
-    for vectorization in ("dummy", "subproc"):
+def test_worker_processes_and_threads_change_nothing(airl: Airl, tmp_path: Path) -> None:
+    for vectorization in ("dummy", "subproc", "threads"):
         few = ("env.n_envs=2", "generator.n_steps=128", f"env.vectorization={vectorization}")
         # Not in a fork: the server that workers are forked from would be another process's child.
         place = f"hydra.run.dir={tmp_path / vectorization}"
         assert airl(*faults.command("ppo", ROUNDS, place, *few)).code == 0
     assert list(faults.differences(tmp_path / "subproc", tmp_path / "dummy")) == []
+    assert list(faults.differences(tmp_path / "threads", tmp_path / "dummy")) == []
 
 
 def test_how_often_checkpoints_are_written_changes_nothing(

@@ -74,7 +74,7 @@ def test_nameless_wrappers_have_no_fingerprint(wrapper):
         ({"id": ""}, "no id"),
         ({"n_envs": 0}, "n_envs must be at least 1.*, got 0"),
         ({"max_episode_steps": -5}, "max_episode_steps must be at least 1.*, got -5"),
-        ({"vectorization": "threads"}, "'threads'.*\n.*dummy, subproc"),
+        ({"vectorization": "thread"}, "'thread'.*\n.*dummy, subproc, threads, native"),
     ],
 )
 def test_values_out_of_range_are_refused(arguments, message):

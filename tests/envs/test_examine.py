@@ -1,12 +1,15 @@
 """What `airl check` finds."""
 
+import re
+
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
 
-from airl_cli.envs import EnvSpec
+from airl_cli.envs import EnvSpec, speed
 from airl_cli.envs.examine import examine
+from airl_cli.envs.speed import Pace
 from airl_cli.errors import InvalidValueError
 
 
@@ -57,6 +60,43 @@ def test_what_deserves_attention_comes_with_advice():
         assert words in found[what].advice, what
     assert found["constant observations"].value == "1 of 2: 1"
     assert "exact resume" not in found
+
+
+def test_ways_of_stepping_are_measured(monkeypatch):
+    monkeypatch.setattr(speed, "usable_cores", lambda: 2)
+    found = examined(EnvSpec("CartPole-v1", n_envs=4))
+    for way, numbers in (("threads", "the same numbers"), ("native", "other numbers")):
+        assert re.fullmatch(
+            f"[0-9,]+ steps/s of 4 copies, [0-9,]+ one after the other; {numbers}", found[way].value
+        )
+    assert "native" not in examined(EnvSpec("Pendulum-v1", n_envs=2))
+    monkeypatch.setattr(speed, "usable_cores", lambda: 1)
+    assert "threads" not in examined(EnvSpec("Pendulum-v1", n_envs=2))
+
+
+def test_copies_that_share_something_are_found_before_anybody_asks_for_threads(monkeypatch):
+    monkeypatch.setattr(speed, "usable_cores", lambda: 2)
+    found = examined(EnvSpec("support.sharing:Sharing-v0", n_envs=2))
+    assert found["threads"] == ("threads", "give other numbers: copies share something", "")
+
+
+@pytest.mark.parametrize(
+    ("gain", "chosen", "words"),
+    [
+        (1.5, "dummy", "the same numbers, 1.5 times as fast"),
+        (1.1, "dummy", None),
+        (1.1, "threads", None),
+        (0.9, "threads", "env.vectorization=dummy is faster"),
+        (0.9, "dummy", None),
+    ],
+)
+def test_threads_are_advised_where_they_gain(monkeypatch, gain, chosen, words):
+    paces = {"dummy": Pace([100.0], []), "threads": Pace([100.0 * gain], [])}
+    monkeypatch.setattr(speed, "usable_cores", lambda: 2)
+    monkeypatch.setattr(speed, "by_turns", lambda env, ways: paces)
+    env = EnvSpec("Pendulum-v1", n_envs=2, vectorization=chosen)
+    ((_, _, advice),) = speed.ways_of_stepping(env)
+    assert words in advice if words else not advice
 
 
 def test_what_training_would_refuse_is_refused():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airl_cli.runs.keys import matches, without
+from airl_cli.runs.keys import has_effect, matches, without
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,11 @@ def test_keys_that_do(key: str) -> None:
 def test_the_rest_of_a_config_stays() -> None:
     config = {"seed": 1, "verbose": True, "expert": {"cache_dir": "x", "seed": 0}, "logger": {}}
     assert without(config) == {"seed": 1, "expert": {"seed": 0}}
+
+
+def test_native_environments_are_others_and_their_key_stays() -> None:
+    for value, effect in (("dummy", False), ("threads", False), ("native", True)):
+        assert has_effect("env.vectorization", value) is effect
+        config = {"env": {"vectorization": value}}
+        assert without(config) == (config if effect else {"env": {}})
+    assert not has_effect("env.id", "native")

@@ -1,0 +1,1 @@
+"""Ways of stepping copies of an environment, by turns."""
