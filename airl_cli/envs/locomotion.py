@@ -19,6 +19,8 @@ Leg = Literal["none", "front", "back"]
 _GRAVITY = 9.81
 _CRIPPLED_GEAR = 0.01  # of the motors of a crippled leg, as a share of what they were
 _THIGH = 0.45  # metres, in Gymnasium's hopper.xml
+_CHEETAH_CONTROL_COST, _HOPPER_CONTROL_COST = 0.1, 1e-3  # Gymnasium's defaults, as the next two
+_UPRIGHT, _STANDING = 0.2, 0.7  # rad from upright, and metres of the torso: healthy
 
 
 class HalfCheetahPhysicsEnv(HalfCheetahEnv):
@@ -63,7 +65,7 @@ class HalfCheetahPhysicsEnv(HalfCheetahEnv):
 
         Observations are (n, 17), actions (n, 6), rewards (n,); `next_state` and `done` are unused.
         """
-        return state[:, 8] - self._ctrl_cost_weight * np.square(action).sum(1)
+        return state[:, 8] - _CHEETAH_CONTROL_COST * np.square(action).sum(1)
 
 
 class HopperPhysicsEnv(HopperEnv):
@@ -108,10 +110,8 @@ class HopperPhysicsEnv(HopperEnv):
 
         Observations are (n, 11), actions (n, 3), rewards (n,); `next_state` and `done` are unused.
         """
-        low, high = self._healthy_angle_range
-        upright = (state[:, 1] > low) & (state[:, 1] < high)
-        standing = upright & (state[:, 0] > self._healthy_z_range[0])
-        return state[:, 5] + standing - self._ctrl_cost_weight * np.square(action).sum(1)
+        standing = (np.abs(state[:, 1]) < _UPRIGHT) & (state[:, 0] > _STANDING)
+        return state[:, 5] + standing - _HOPPER_CONTROL_COST * np.square(action).sum(1)
 
 
 def hopper_xml(thigh_length: float) -> str:

@@ -1,8 +1,8 @@
-import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
+from airl_cli.envs import EnvSpec
 from airl_cli.errors import InvalidValueError
 
 mujoco = pytest.importorskip("mujoco")
@@ -11,7 +11,7 @@ IDS = ["airl/HalfCheetah-v0", "airl/Hopper-v0"]
 
 
 def make(env_id, **kwargs):
-    return gym.make(env_id, disable_env_checker=True, **kwargs).unwrapped
+    return EnvSpec(env_id, kwargs=kwargs).make(0, n_envs=1).envs[0].unwrapped
 
 
 @pytest.mark.parametrize("env_id", IDS)
