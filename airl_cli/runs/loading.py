@@ -94,11 +94,6 @@ class LoadedRun:
         return not isinstance(self.reward_test, RewardFromDiscriminator)
 
     @property
-    def reward_range(self) -> tuple[float, float] | None:
-        """Between which values `reward_test` was learned; None where that is not known."""
-        return _reward_range(self.result)
-
-    @property
     def absorbing_logit(self) -> float:
         """What the absorbing state is worth under the learned reward; 0 where it is not known."""
         return 0.0 if not self.recovers_reward else _absorbing_logit(self.result)
@@ -212,13 +207,11 @@ def load_reward(
     weights = find_checkpoint(folder, checkpoint)
     received = reader_of(folder, trusted)
     rewards = _load_rewards(received, config, observation_space, action_space, weights, device)
-    reward = _learned(folder, rewards)[1]
+    learned = _learned(folder, rewards)[1]
     result = _read_result(folder / layout.RESULT)
-    known = _reward_range(result)
-    if bounded and known is not None:
-        reward = BoundedRewardNet(reward, *known)
-    logit = _absorbing_logit(result)
-    if logit == 0 or isinstance(_learned(folder, rewards)[1], RewardFromDiscriminator):
+    known, logit = _reward_range(result), _absorbing_logit(result)
+    reward = learned if known is None or not bounded else BoundedRewardNet(learned, *known)
+    if logit == 0 or isinstance(learned, RewardFromDiscriminator):
         return reward
     return ShiftedRewardNet(reward, -logit)
 
