@@ -1,8 +1,9 @@
 """Whether a run directory's config was recorded by this user, on this machine.
 
-Then the packages that it names were the user's own choice, and need no `trust` a second time.
+Then the packages of its environment were the user's own choice, and need no `trust` a second time;
+those of reward nets and other parts are named again wherever a run is read.
 What is recorded beside the config is an HMAC (RFC 2104) with a key that never leaves the user's
-state folder; it covers the config and the files that its packages are imported from, so that
+state folder; it covers the config and the files that these packages are imported from, so that
 neither an edited config nor another package of the same name passes for what was chosen.
 """
 
@@ -44,7 +45,8 @@ def reader_of(run: Path, named: Sequence[str] = (), typed_cache: str | None = No
         typed_cache: As for `Received`.
 
     Returns:
-        A reader that trusts these packages, and those of the config where it is the user's own.
+        A reader that trusts these packages, and those of the environment where the config is the
+        user's own.
     """
     return Received((*named, *_own_packages(run)), typed_cache)
 
@@ -55,7 +57,7 @@ def _own_packages(run: Path) -> Sequence[str]:
         recorded = read_regular(run / layout.SIGNATURE, _MAX_SIGNATURE_BYTES)
         if hmac.compare_digest(recorded, _signature(config, _key()).encode()):
             return _packages(config)
-    except (AirlError, OSError, ValueError, RecursionError):
+    except (AirlError, OSError, ValueError, RecursionError, AttributeError):
         pass  # not signed, or damaged
     return ()
 
@@ -86,8 +88,9 @@ def _key(*, make: bool = False) -> bytes:
 
 
 def _packages(config: bytes) -> list[str]:
-    """Top-level packages that a config names, but for those of the vocabulary."""
-    found = {name.split(".")[0] for name in _module_names(not_too_deep(json.loads(config)))}
+    """Top-level packages that a config's environment names, but for those of the vocabulary."""
+    env = not_too_deep(json.loads(config)).get("env")
+    found = {name.split(".")[0] for name in _module_names(env)}
     return sorted(name for name in found - set(PACKAGES) if name.isidentifier())
 
 

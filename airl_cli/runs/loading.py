@@ -146,7 +146,7 @@ def load_run(
         checkpoint: Name of a folder under `checkpoints/`; by default `final`, or the newest one.
         device: Where the nets compute.
         trusted: Packages of your own that the config may name, e.g. `("my_nets",)`. A config that
-            you recorded on this machine yourself may name what it named then.
+            you recorded on this machine yourself may name the package of its environment.
 
     Raises:
         NotFoundError: If it is no run directory, or has no (such) weights.

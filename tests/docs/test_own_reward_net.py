@@ -10,7 +10,6 @@ import yaml
 import airl_cli
 from support.cli import Airl
 from support.docs import DOCS, airl_commands, blocks
-from support.run_directories import as_received
 
 PAGE = DOCS / "own-reward-net.md"
 TRAIN, EVALUATE, REWARD = airl_commands(PAGE)
@@ -31,9 +30,8 @@ def module(examples: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_page_runs(airl: Airl, module: Path) -> None:
     trained = airl(*TRAIN, *TINY)
     assert trained.code == 0, trained.err
-    evaluated = airl(*EVALUATE[:2])
+    evaluated = airl(*EVALUATE)
     assert evaluated.code == 0, evaluated.err
-    as_received(Path("outputs/quadratic"))
     refused = airl(*[argument for argument in REWARD if "trust" not in argument])
     assert refused.code == 2
     assert "quadratic_reward.ShapedQuadraticRewardNet" in refused.err

@@ -16,7 +16,7 @@ CONFIG = {
     "reward": {"_target_": "own_nets_of_a_test.Net", "net": {"path": "other_nets_of_a_test.F"}},
     "generator": {"activation_fn": {"_target_": "torch.nn.Tanh"}},
 }
-NAMED = {"own_env_of_a_test", "own_nets_of_a_test", "other_nets_of_a_test"}
+NAMED = {"own_env_of_a_test"}  # those of reward nets are asked for again
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def run(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "run"
 
 
-def test_the_users_own_config_may_name_what_it_named(run: Path) -> None:
+def test_the_users_own_config_may_name_its_environments_package(run: Path) -> None:
     assert set(reader_of(run).trusted) == NAMED
     assert set(reader_of(run, ("more",)).trusted) == {*NAMED, "more"}
 
@@ -56,7 +56,7 @@ def test_a_package_of_the_same_name_elsewhere_is_not_the_users_choice(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").mkdir()
-    (tmp_path / "here" / "own_nets_of_a_test.py").write_text("")
+    (tmp_path / "here" / "own_env_of_a_test.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path / "here")
     assert reader_of(run).trusted == ()
 
