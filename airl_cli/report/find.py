@@ -13,7 +13,7 @@ from typing import Any
 from airl_cli.errors import AirlError, InvalidValueError, NotFoundError
 from airl_cli.files import read_json
 from airl_cli.runs import layout
-from airl_cli.runs.hub import local_run
+from airl_cli.runs.hub import is_published, local_run
 
 _SIGNS = (layout.CONFIG, layout.STATUS, layout.METRICS)
 """What only run directories hold; `result.json` is also in those of `airl evaluate`."""
@@ -162,7 +162,8 @@ def _search(top: Path, found: Found) -> None:
         folder = Path(path)
         if any(name in files for name in _SIGNS):
             folders.clear()  # a run holds no other runs
-            found.runs.append(folder)
+            if folder == top or not is_published(folder):  # a copy would count twice
+                found.runs.append(folder)
         elif _FAILURES in files:
             for line in _recorded(folder / _FAILURES):
                 job = Path(os.path.normpath(folder / str(line.get("job"))))

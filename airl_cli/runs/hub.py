@@ -14,6 +14,7 @@ from airl_cli.runs import layout
 
 SCHEME = "hf://"
 CARD = "README.md"
+_FRONT = b"library_name: airl-cli"  # how a card begins, after a line of dashes
 REWARD_REPORT = "reward.json"
 _WEIGHTS = tuple(
     f"{layout.CHECKPOINTS}/{layout.FINAL}/{name}"
@@ -67,6 +68,15 @@ def local_run(path: str | Path) -> Path:
     if not target.is_dir():
         _copy(snapshot, target, text)
     return target
+
+
+def is_published(folder: Path) -> bool:
+    """Whether `airl publish` made a folder: a copy of a run, with a model card."""
+    try:
+        with (folder / CARD).open("rb") as file:
+            return _FRONT in file.read(len(_FRONT) + 8)
+    except OSError:
+        return False
 
 
 def _cache() -> Path:

@@ -132,6 +132,17 @@ def test_an_upload_is_one_commit_of_the_whole_folder(
     assert f"https://huggingface.co/{REPO}" in outcome.out + outcome.err
 
 
+def test_a_published_copy_is_not_another_run(airl: Airl, trained_run: Path) -> None:
+    shutil.copytree(trained_run, "outputs/train/cartpole/a")
+    assert airl("publish", "run=last", f"repo={REPO}").code == 0
+    assert Path("outputs/publish/ada--cartpole-airl/README.md").is_file()
+    listed = airl("list")
+    assert "outputs/train/cartpole/a" in listed.out and "publish" not in listed.out
+    verified = airl("verify", "run=last")
+    assert verified.code == 0 and "outputs/train/cartpole/a" in verified.out + verified.err
+    assert "publish" in airl("list", "outputs/publish/ada--cartpole-airl").out
+
+
 def test_without_token_or_network_the_folder_stays_with_the_command_to_type(
     airl: Airl, trained_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
