@@ -20,6 +20,7 @@ from torch import nn
 
 from airl_cli.algorithms.batch import TransitionBatch, as_column
 from airl_cli.algorithms.state import load_module, load_optimizer_state, optimizer_state
+from airl_cli.data.transitions import has_actions
 from airl_cli.errors import InvalidValueError
 from airl_cli.rewards.encoding import encode, encoded_size
 from airl_cli.rewards.layers import RunningNorm, build_mlp, evaluating
@@ -60,7 +61,9 @@ class UnknownActions:
             self._loss = self._model.fit(samples)
 
     def fill(self, batch: TransitionBatch) -> TransitionBatch:
-        """A batch of demonstrations (n) with actions."""
+        """A batch (n) with actions: its own where it has them."""
+        if has_actions(batch.acts):
+            return batch
         if self._model is not None:
             acts = self._model.infer(batch)
         else:

@@ -8,7 +8,7 @@ import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.utils import set_random_seed
 
-from airl_cli.algorithms import BC, GAIL
+from airl_cli.algorithms import AIRL, BC, GAIL
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.inverse_model import InverseModel
 from airl_cli.algorithms.samples import ArraySampler
@@ -114,6 +114,21 @@ def test_the_actions_of_a_recording_leave_no_trace_where_they_are_not_used(make_
         game.train(80)
         weights.append(th.cat([p.detach().flatten() for p in game.reward_net.parameters()]))
     assert th.equal(*weights)
+
+
+@pytest.mark.parametrize("trainer", [AIRL, GAIL])
+def test_only_the_demonstrations_actions_are_stood_in_for(make_trainer, trainer) -> None:
+    game = make_trainer(demonstrations=observed(), net={"use_action": False}, trainer=trainer)
+    game.train(80)
+    known = {tuple(row) for row in game.gen_replay_buffer.some(80).acts.tolist()}
+    drawn = game._disc_samples(None, game.gen_replay_buffer, "gen_samples").acts
+    assert {tuple(row) for row in drawn.tolist()} <= known
+    shown = game._disc_samples(None, game._demonstrations, "expert_samples").acts
+    assert shown.shape == drawn.shape
+    game.set_demonstrations(line_demonstrations())  # with actions after all
+    theirs = {tuple(row) for e in line_demonstrations() for row in e.acts.tolist()}
+    again = game._disc_samples(None, game._demonstrations, "expert_samples").acts
+    assert {tuple(row) for row in again.tolist()} <= theirs
 
 
 def test_a_resumed_training_ends_with_the_same_weights(make_trainer) -> None:
