@@ -24,6 +24,7 @@ Living steps are therefore raised by the divergence, of Renyi's order 1/2 (`lag`
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch as th
@@ -59,6 +60,38 @@ class AbsorbingState(NamedTuple):
 
     c: float = 0.0
     b: float = 0.0
+
+
+class AbsorbingEstimate:
+    """What the absorbing state is worth, followed through a training.
+
+    Attributes:
+        lag: Of the newest rollout (`lag_of`); None as long as no end was seen on either side.
+    """
+
+    def __init__(self) -> None:
+        self._hazards = AbsorbingState()
+        self.lag: float | None = None
+
+    @property
+    def state(self) -> AbsorbingState:
+        """The present estimate."""
+        return centred(self._hazards, self.lag or 0.0)
+
+    def count(self, expert: Ends, generator: Ends, discount: float) -> None:
+        """Takes in how often the two sides end; arguments as for `absorbing_state`."""
+        self._hazards = absorbing_state(expert, generator, discount)
+        if self.lag is None and expert.n_ends + generator.n_ends:
+            self.lag = 0.0
+
+    def state_dict(self) -> list[float]:
+        """C and b of the hazards and, once an end was seen, the lag."""
+        return [*self._hazards, *([] if self.lag is None else [self.lag])]
+
+    def load_state_dict(self, state: Iterable[float]) -> None:
+        """Restores them."""
+        c, b, *lag = map(float, state)
+        self._hazards, self.lag = AbsorbingState(c, b), lag[0] if lag else None
 
 
 def lag_of(logits: th.Tensor) -> float:

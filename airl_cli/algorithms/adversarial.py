@@ -14,13 +14,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
-from airl_cli.algorithms.absorbing import (
-    AbsorbingState,
-    Ends,
-    absorbing_state,
-    centred,
-    lag_of,
-)
+from airl_cli.algorithms.absorbing import AbsorbingEstimate, AbsorbingState, Ends, lag_of
 from airl_cli.algorithms.batch import TransitionBatch
 from airl_cli.algorithms.checks import (
     check_ignores_actions,
@@ -67,8 +61,7 @@ from airl_cli.rewards.layers import evaluating
 DEFAULT_BATCH_SIZE = 512
 """Expert samples per discriminator batch, where no number is given."""
 
-
-_RANGE_SAMPLES = 8192
+_RANGE_SAMPLES = 8192  # of each side, for the range in which the reward was learned
 
 
 class AdversarialTrainer(RoundTrainer):
@@ -234,8 +227,7 @@ class AdversarialTrainer(RoundTrainer):
             reservoir=gen_replay_reservoir,
             limit=n_past_policies,
         )
-        self._hazards = AbsorbingState()
-        self._lag: float | None = None  # of the newest rollout; None: no end was seen so far
+        self._absorbing_estimate = AbsorbingEstimate()
         self._scored: tuple[TransitionBatch, th.Tensor | None] | None = None
         self.n_disc_updates = 0
         self._disc_stats: dict[str, float] = {}  # of the newest update
@@ -267,20 +259,19 @@ class AdversarialTrainer(RoundTrainer):
             self._unknown_actions.fit(self.gen_replay_buffer)
         if self.absorbing:
             ends = self._demonstrations.ends(), self.gen_replay_buffer.ends()
-            self._hazards = absorbing_state(*ends, discount_of(self.gen_algo))
-            if self._lag is None and any(side.n_ends for side in ends):
-                self._lag = 0.0
+            self._absorbing_estimate.count(*ends, discount_of(self.gen_algo))
 
     @property
     def absorbing_state(self) -> AbsorbingState:
         """What the absorbing state is worth now."""
-        return centred(self._hazards, self._lag or 0.0)
+        return self._absorbing_estimate.state
 
     def _measure_lag(self, batch: TransitionBatch) -> None:
         """How far the discriminator is ahead of the generator, where episodes can end."""
-        if self._lag is not None:
+        if self._absorbing_estimate.lag is not None:
             with th.no_grad(), evaluating(self.reward_net):
-                self._lag = lag_of(self._newest_logits(batch.to(self.reward_net.device)))
+                logits = self._newest_logits(batch.to(self.reward_net.device))
+            self._absorbing_estimate.lag = lag_of(logits)
 
     def _newest_logits(self, batch: TransitionBatch) -> th.Tensor:
         """The logits (n,) of the newest rollout."""
@@ -484,7 +475,7 @@ class AdversarialTrainer(RoundTrainer):
                 "rng": rng_state(self.rng),
                 "n_updates": self.n_disc_updates,
                 "past_policies": self.past_policies.state_dict(),
-                "absorbing_state": [*self._hazards, *([] if self._lag is None else [self._lag])],
+                "absorbing_state": self._absorbing_estimate.state_dict(),
                 "drawn": list(self._demonstrations.ends()),
                 "unknown_actions": self._unknown_actions and self._unknown_actions.state_dict(),
                 "n_summaries": 0 if self._summaries is None else self._summaries.step,
@@ -502,8 +493,7 @@ class AdversarialTrainer(RoundTrainer):
             self.n_disc_updates = int(mine["n_updates"])
             if "past_policies" in mine:  # not in checkpoints of 0.1
                 self.past_policies.load_state_dict(mine["past_policies"])
-                c, b, *lag = map(float, mine["absorbing_state"])
-                self._hazards, self._lag = AbsorbingState(c, b), lag[0] if lag else None
+                self._absorbing_estimate.load_state_dict(mine["absorbing_state"])
                 if isinstance(self._demonstrations, DrawnSampler):
                     self._demonstrations.drawn = Ends(*map(float, mine["drawn"]))
             if self._unknown_actions is not None:

@@ -96,7 +96,7 @@ class AIRL(AdversarialTrainer):
         return self.past_policies.log_prob(batch.obs, batch.acts)
 
     def _newest_logits(self, batch: TransitionBatch) -> th.Tensor:
-        """`f - w log pi` (n,) of the policy that made the rollout: what it is paid."""
+        """`f - w log pi` (n,) of the policy that made the rollout: the generator's reward."""
         learned = self.reward_net(*self.reward_net.preprocess(*batch))
         if self.entropy_weight == 0:
             return learned

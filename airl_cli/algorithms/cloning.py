@@ -159,14 +159,13 @@ class BC(DemonstrationAlgorithm):
         sampler = demonstration_sampler(
             demonstrations, self._at_least, self.rng, self.gen_algo.device
         )
-        if isinstance(sampler, ArraySampler):
-            check_shapes(sampler.transitions, self.venv)
         if lack_actions(sampler):
             raise InvalidValueError(
                 "the demonstrations hold no actions, which behaviour cloning imitates.",
                 "Use trainer=airl or trainer=gail with reward=state_only.",
             )
         if isinstance(sampler, ArraySampler):
+            check_shapes(sampler.transitions, self.venv)
             check_valid(self.policy, sampler.transitions.obs, sampler.transitions.acts)
         self._demonstrations = sampler
 

@@ -75,7 +75,7 @@ def reward(cfg: DictConfig) -> float:
         "returns": {name: described(part) for name, part in returns.items()},
         "verdict": asdict(verdict),
     }
-    write_json(folder / "reward.json", content)
+    write_json(folder / layout.REWARD_REPORT, content)
     draw(nets["reward_test"], episodes, task, config["heat_map"], folder / layout.PLOTS)
     show(comparison_table(comparisons, sample.description["distribution"]))
     show(learned_returns_table(returns))

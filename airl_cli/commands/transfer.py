@@ -187,7 +187,7 @@ def _train_upper_bound(
         **{name: config["trainer"][name] for name in ROUND_SETTINGS},
     )
     episodes = episodes_of(policy)
-    run.log.info("(a): true return %s", f"{return_text(mean(true_returns(episodes)))}")
+    run.log.info("(a): true return %s", return_text(mean(true_returns(episodes))))
     provenance = describe_demonstrations(
         episodes, source="trained on the true reward", seed=seed, total_timesteps=total_timesteps
     )

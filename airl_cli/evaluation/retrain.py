@@ -127,7 +127,7 @@ def retrain(
         returns[name] = evaluate_policy_returns(
             policy, env, n_episodes, episodes_seed, deterministic
         )
-        log.info("true return of the new policy: %s", f"{return_text(mean(returns[name]))}")
+        log.info("true return of the new policy: %s", return_text(mean(returns[name])))
     return replace(
         evaluation, retrained_returns=returns["learned"], true_reward_returns=returns["true"]
     )

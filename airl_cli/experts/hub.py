@@ -130,29 +130,20 @@ class HubExpert:
             algo=self.algo,
             policy=self.policy,
             policy_kwargs=self.policy_kwargs,
-            n_episodes=self.n_episodes or _DEFAULT_EPISODES,
-            noise=self.noise,
-            subsample=self.subsample,
-            use_actions=self.use_actions,
-            deterministic=self.deterministic,
             trust_pickle=self.trust_pickle,
             vec_normalize=self._file(self.vec_normalize) if self.vec_normalize else None,
-            sha256=self.sha256,
-            device=self.device,
+            **self._shown(),
         )
 
     def published_run(self) -> CheckpointExpert:
         """The learner of a run that `airl publish` made, as an expert; errors as `checkpoint`."""
-        return CheckpointExpert(
-            path=str(local_run(f"{SCHEME}{self.repo}")),
-            n_episodes=self.n_episodes or _DEFAULT_EPISODES,
-            noise=self.noise,
-            subsample=self.subsample,
-            use_actions=self.use_actions,
-            deterministic=self.deterministic,
-            sha256=self.sha256,
-            device=self.device,
-        )
+        return CheckpointExpert(path=str(local_run(f"{SCHEME}{self.repo}")), **self._shown())
+
+    def _shown(self) -> dict[str, Any]:
+        """How a policy is shown, whatever it was read from."""
+        names = ("noise", "subsample", "use_actions", "deterministic", "sha256", "device")
+        chosen = {name: getattr(self, name) for name in names}
+        return {"n_episodes": self.n_episodes or _DEFAULT_EPISODES, **chosen}
 
     def _file(self, filename: str) -> str:
         hub = require("huggingface_sb3", "hub", "expert=huggingface")

@@ -113,7 +113,7 @@ def _interval(path: Path, result: Mapping[str, Any]) -> str:
 def _trust(path: Path) -> Iterator[str]:
     """What `airl reward` found."""
     try:
-        verdict = read_json(path / "reward.json").get("verdict")
+        verdict = read_json(path / layout.REWARD_REPORT).get("verdict")
     except (AirlError, AttributeError):
         return
     if isinstance(verdict, Mapping):

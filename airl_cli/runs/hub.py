@@ -15,14 +15,13 @@ from airl_cli.runs import layout
 SCHEME = "hf://"
 CARD = "README.md"
 _FRONT = b"library_name: airl-cli"  # how a card begins, after a line of dashes
-REWARD_REPORT = "reward.json"
 _WEIGHTS = tuple(
     f"{layout.CHECKPOINTS}/{layout.FINAL}/{name}"
     for name in (layout.POLICY_WEIGHTS, layout.REWARD_WEIGHTS)
 )
 _FILES = (
     *(layout.CONFIG, layout.SPACES, layout.STATUS, layout.ENVIRONMENT, layout.PROVENANCE),
-    *(layout.METRICS, layout.EVALUATION, layout.RESULT, REWARD_REPORT, *_WEIGHTS),
+    *(layout.METRICS, layout.EVALUATION, layout.RESULT, layout.REWARD_REPORT, *_WEIGHTS),
 )
 PATTERNS = (
     *(CARD, layout.MANIFEST, *_FILES),

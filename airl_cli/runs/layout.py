@@ -33,6 +33,9 @@ EVALUATION = "evaluation.json"
 
 METRICS = "metrics.csv"
 MANIFEST = "manifest.json"
+REWARD_REPORT = "reward.json"
+"""Of `airl reward`."""
+
 TENSORBOARD = "tensorboard"
 SCALARS = "scalars.csv"
 LOGGERS = "loggers.json"

@@ -221,18 +221,14 @@ def _reward_range(result: Mapping[str, Any] | None) -> tuple[float, float] | Non
     known = (result or {}).get("reward_range")
     if not isinstance(known, list) or len(known) != 2:
         return None
-    if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in known):
-        return None
-    low, high = known
-    return (float(low), float(high)) if -1e30 < low < high < 1e30 else None
+    low, high = map(summary.number_of, known)
+    return (low, high) if -1e30 < low < high < 1e30 else None
 
 
 def _absorbing_logit(result: Mapping[str, Any] | None) -> float:
     """From `result.json`; a received number counts only within the limits of what is written."""
-    logit = (result or {}).get("absorbing_logit")
-    if not isinstance(logit, (int, float)) or isinstance(logit, bool) or abs(logit) > LARGEST:
-        return 0.0
-    return float(logit)
+    logit = summary.number_of((result or {}).get("absorbing_logit"))
+    return logit if abs(logit) <= LARGEST else 0.0
 
 
 def _read_structure(folder: Path) -> tuple[Mapping[str, Any], spaces.Space, spaces.Space]:

@@ -112,7 +112,7 @@ def _check_unchanged(run: Path) -> None:
             f"{run} has no {MANIFEST}: an earlier edition wrote it.",
             "Train it again, or share its directory as it is.",
         )
-    published = {Path(name).as_posix() for name in _present(run)}
+    published = set(_present(run))
     found = [line for line in differing_files(run) if line.partition(":")[0] in published]
     if found:
         raise InvalidValueError(

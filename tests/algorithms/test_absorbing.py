@@ -54,7 +54,7 @@ def test_every_step_is_worth_the_reward_less_that_of_the_absorbing_state(make_tr
     ends = game.gen_replay_buffer.ends()
     assert ends.n_ends > 0
     hazards = absorbing_state(game._demonstrations.ends(), ends, game.gen_algo.gamma)
-    expected = centred(hazards, game._lag)
+    expected = centred(hazards, game._absorbing_estimate.lag)
     assert game.absorbing_state == expected and hazards.c != 0
     batch = game.gen_replay_buffer.sample(16)
     plain = game.reward_train.predict(*batch.arrays())
@@ -86,10 +86,10 @@ def test_the_lag_is_minus_the_divergence_of_order_one_half() -> None:
 def test_steps_are_centred_from_the_first_end_on_and_never_without_one(make_trainer) -> None:
     game = make_trainer(absorbing=True)
     game.train(160)
-    assert game._lag is None and game.absorbing_state == AbsorbingState()
+    assert game._absorbing_estimate.lag is None and game.absorbing_state == AbsorbingState()
     game = terminal_trainer(make_trainer)
     game.train(160)
-    assert game._lag is not None
+    assert game._absorbing_estimate.lag is not None
     copy = terminal_trainer(make_trainer)
     copy.load_state_dict(game.state_dict())
     assert copy.absorbing_state == game.absorbing_state
