@@ -1,19 +1,25 @@
 """Kills training jobs with SIGKILL at random moments, and compares what they end with.
 
     python benchmarks/faults/kills.py --kills 50 --out benchmarks/faults/kills.json
+    python benchmarks/faults/kills.py --kills 10 --multirun        # sweeps of two jobs in joblib
 
 Every job is killed and resumed several times and must then be equal to the same job left alone:
 weights to the bit, result.json, metrics.csv and TensorBoard points. Kills come at random moments
 from the start of the process to its end, half of them while a checkpoint is being written. Ends
-with exit code 1 if a run is corrupted or cannot be resumed.
+with exit code 1 if a run is corrupted or cannot be resumed. `--multirun` kills a whole sweep,
+launcher and workers at once; it is started again with `resume=auto`.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import platform
 import random
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -33,6 +39,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=24, help="of each job")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--multirun", action="store_true", help="kill sweeps of two jobs")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -40,10 +47,11 @@ def main() -> int:
 
     start, rng = time.monotonic(), random.Random(options.seed)
     with tempfile.TemporaryDirectory() as folder:
-        records, jobs = trials(Path(folder), options.kills, options.rounds, rng)
+        kill = multirun_trials if options.multirun else trials
+        records, jobs = kill(Path(folder), options.kills, options.rounds, rng)
     summary = {
         "command": f"python benchmarks/faults/kills.py --kills {options.kills} "
-        f"--rounds {options.rounds} --seed {options.seed}",
+        f"--rounds {options.rounds} --seed {options.seed}" + " --multirun" * options.multirun,
         "kills": len(records),
         "kills_inside_a_checkpoint": sum(record["inside_checkpoint"] for record in records),
         "kills_before_the_first_checkpoint": sum(not record["checkpoint"] for record in records),
@@ -91,6 +99,91 @@ def trials(
         jobs.append({"generator": kind, "kills": len(found), "differences": differing})
         print(f"{kind}: {len(found)} kills, {differing or 'the same to the bit'}", flush=True)
     return records, jobs
+
+
+def multirun_trials(
+    folder: Path, kills: int, rounds: int, rng: random.Random
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Sweeps of two seeds of each generator in turn, killed with all their processes."""
+    records: list[dict[str, Any]] = []
+    jobs: list[dict[str, Any]] = []
+    references: dict[str, float] = {}  # by generator, how long its sweep takes alone
+    while len(records) < kills:
+        kind = list(faults.GENERATORS)[len(jobs) // 2 % len(faults.GENERATORS)]
+        if kind not in references:
+            begun = time.monotonic()
+            sweep_to_end(kind, rounds, folder / f"{kind}-alone")
+            references[kind] = time.monotonic() - begun
+        place = folder / f"{kind}-{len(jobs)}"
+        found = [
+            record
+            for _ in range(min(6, kills - len(records)))
+            for record in killed_sweep(kind, rounds, place, rng.uniform(0, references[kind]))
+        ]
+        problems: list[str] = []
+        try:
+            sweep_to_end(kind, rounds, place)
+        except subprocess.CalledProcessError as error:
+            problems = [f"cannot be resumed: {error.stderr[-500:]}"]
+        for run in ("0", "1"):
+            alone = folder / f"{kind}-alone" / run
+            differing = problems or list(faults.differences(place / run, alone))
+            jobs.append({"generator": kind, "kills": len(found), "differences": differing})
+        print(f"{kind}: {len(found)} kills, {jobs[-2:]}", flush=True)
+        records += found
+    return records, jobs
+
+
+def _sweep(kind: str, rounds: int, folder: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "airl_cli"),
+        *faults.command(kind, rounds, "-m", "seed=0,1", "hydra/launcher=joblib"),
+        *("hydra.launcher.n_jobs=2", "trainer.checkpoint_every=2", "resume=auto"),
+        *(f"hydra.sweep.dir={folder}", "hydra.sweep.subdir=${hydra:job.num}"),
+    ]
+
+
+def sweep_to_end(kind: str, rounds: int, folder: Path) -> None:
+    """Runs, or resumes, a sweep; it must succeed."""
+    subprocess.run(_sweep(kind, rounds, folder), check=True, capture_output=True, text=True)
+
+
+def _kill_all(session: int) -> None:
+    """SIGKILL to all processes of a session, stopped first so that none sees another one die."""
+    for sent in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]:
+            with contextlib.suppress(OSError):
+                if os.getsid(pid) == session:
+                    os.kill(pid, sent)
+
+
+def killed_sweep(kind: str, rounds: int, folder: Path, seconds: float) -> list[dict[str, Any]]:
+    """Kills launcher and workers after so long; an entry for the kill, none if it was faster."""
+    process = subprocess.Popen(
+        _sweep(kind, rounds, folder),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        process.wait(seconds)
+        return []
+    except subprocess.TimeoutExpired:
+        _kill_all(process.pid)
+        process.wait()
+    runs = [path for path in (folder / "0", folder / "1") if path.is_dir()]
+    newest = [max(faults.checkpoints(run), default=0) for run in runs]
+    done = [len(faults.rows(run)) for run in runs]
+    lost = [max(0, n - c) for n, c in zip(done, newest, strict=True)]
+    return [
+        {
+            "generator": kind,
+            "inside_checkpoint": any(faults.inside(run) for run in runs),
+            "rounds_done": max(done, default=0),
+            "checkpoint": max(newest, default=0),
+            "rounds_lost": max(lost, default=0),
+        }
+    ]
 
 
 if __name__ == "__main__":
