@@ -115,11 +115,9 @@ def multirun_trials(
             sweep_to_end(kind, rounds, folder / f"{kind}-alone")
             references[kind] = time.monotonic() - begun
         place = folder / f"{kind}-{len(jobs)}"
-        found = [
-            record
-            for _ in range(min(6, kills - len(records)))
-            for record in killed_sweep(kind, rounds, place, rng.uniform(0, references[kind]))
-        ]
+        found: list[dict[str, Any]] = []
+        for _ in range(min(6, kills - len(records))):
+            found += killed_sweep(kind, rounds, place, rng, references[kind])
         problems: list[str] = []
         try:
             sweep_to_end(kind, rounds, place)
@@ -157,20 +155,31 @@ def _kill_all(session: int) -> None:
                     os.kill(pid, sent)
 
 
-def killed_sweep(kind: str, rounds: int, folder: Path, seconds: float) -> list[dict[str, Any]]:
-    """Kills launcher and workers after so long; an entry for the kill, none if it was faster."""
+def killed_sweep(
+    kind: str, rounds: int, folder: Path, rng: random.Random, longest: float
+) -> list[dict[str, Any]]:
+    """Kills launcher and workers, half of the times while job 0 writes a checkpoint.
+
+    Returns:
+        An entry for the kill; none if no job was left to kill.
+    """
+    if all((folder / run / "result.json").is_file() for run in ("0", "1")):
+        return []
+    aimed = max(faults.checkpoints(folder / "0"), default=0) + 2 * rng.randint(1, 5)
+    late = faults.after(rng.uniform(0, longest))
+    moment = faults.inside_checkpoint(folder / "0", aimed) if rng.random() < 0.5 else late
     process = subprocess.Popen(
         _sweep(kind, rounds, folder),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    try:
-        process.wait(seconds)
+    while process.poll() is None and not moment():
+        time.sleep(0.0005)
+    if process.poll() is not None:
         return []
-    except subprocess.TimeoutExpired:
-        _kill_all(process.pid)
-        process.wait()
+    _kill_all(process.pid)
+    process.wait()
     runs = [path for path in (folder / "0", folder / "1") if path.is_dir()]
     newest = [max(faults.checkpoints(run), default=0) for run in runs]
     done = [len(faults.rows(run)) for run in runs]
