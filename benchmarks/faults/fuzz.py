@@ -28,7 +28,7 @@ RUN = Path(__file__).parents[2] / "tests/data/first_edition/ppo"  # whose config
 
 
 def _recording() -> dict[str, np.ndarray]:
-    """Two short episodes as the arrays of an npz file."""
+    """One short episode as the arrays of an npz file."""
     rng = np.random.default_rng(0)
     return {
         "obs": rng.normal(size=(9, 3)).astype(np.float32),

@@ -107,17 +107,20 @@ def multirun_trials(
     """Sweeps of two seeds of each generator in turn, killed with all their processes."""
     records: list[dict[str, Any]] = []
     jobs: list[dict[str, Any]] = []
-    references: dict[str, float] = {}  # by generator, how long its sweep takes alone
+    longest: dict[str, float] = {}  # by generator, seconds of its sweep when left alone
     while len(records) < kills:
         kind = list(faults.GENERATORS)[len(jobs) // 2 % len(faults.GENERATORS)]
-        if kind not in references:
+        if kind not in longest:
             begun = time.monotonic()
             sweep_to_end(kind, rounds, folder / f"{kind}-alone")
-            references[kind] = time.monotonic() - begun
+            longest[kind] = time.monotonic() - begun
         place = folder / f"{kind}-{len(jobs)}"
         found: list[dict[str, Any]] = []
-        for _ in range(min(6, kills - len(records))):
-            found += killed_sweep(kind, rounds, place, rng, references[kind])
+        more = min(6, kills - len(records))
+        while len(found) < more and (
+            record := killed_sweep(kind, rounds, place, rng, longest[kind])
+        ):
+            found.append(record)
         problems: list[str] = []
         try:
             sweep_to_end(kind, rounds, place)
@@ -157,14 +160,14 @@ def _kill_all(session: int) -> None:
 
 def killed_sweep(
     kind: str, rounds: int, folder: Path, rng: random.Random, longest: float
-) -> list[dict[str, Any]]:
+) -> dict[str, Any] | None:
     """Kills launcher and workers, half of the times while job 0 writes a checkpoint.
 
     Returns:
-        An entry for the kill; none if no job was left to kill.
+        What was there; None if no job was left to kill.
     """
     if all((folder / run / "result.json").is_file() for run in ("0", "1")):
-        return []
+        return None
     aimed = max(faults.checkpoints(folder / "0"), default=0) + 2 * rng.randint(1, 5)
     late = faults.after(rng.uniform(0, longest))
     moment = faults.inside_checkpoint(folder / "0", aimed) if rng.random() < 0.5 else late
@@ -177,22 +180,20 @@ def killed_sweep(
     while process.poll() is None and not moment():
         time.sleep(0.0005)
     if process.poll() is not None:
-        return []
+        return None
     _kill_all(process.pid)
     process.wait()
     runs = [path for path in (folder / "0", folder / "1") if path.is_dir()]
     newest = [max(faults.checkpoints(run), default=0) for run in runs]
     done = [len(faults.rows(run)) for run in runs]
     lost = [max(0, n - c) for n, c in zip(done, newest, strict=True)]
-    return [
-        {
-            "generator": kind,
-            "inside_checkpoint": any(faults.inside(run) for run in runs),
-            "rounds_done": max(done, default=0),
-            "checkpoint": max(newest, default=0),
-            "rounds_lost": max(lost, default=0),
-        }
-    ]
+    return {
+        "generator": kind,
+        "inside_checkpoint": any(faults.inside(run) for run in runs),
+        "rounds_done": max(done, default=0),
+        "checkpoint": max(newest, default=0),
+        "rounds_lost": max(lost, default=0),
+    }
 
 
 if __name__ == "__main__":
